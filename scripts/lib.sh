@@ -1,0 +1,80 @@
+# Shell functions shared by the scripts here; sourced, never run.
+
+# say prints one line about what the script does, to standard error.
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# die prints a reason and ends the script.
+die() { say "$*"; exit 1; }
+
+# alive PIDFILE WORD: true when the process in the file still runs and its command line holds WORD. The word guards
+# against a process id that the system has given to somebody else since.
+alive() {
+  local pid
+  [ -s "$1" ] || return 1
+  pid=$(cat "$1")
+  [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
+}
+
+# end PIDFILE WORD: asks the process to end, insists after 20 seconds, and removes the file.
+end() {
+  local pid i
+  if alive "$1" "$2"; then
+    pid=$(cat "$1")
+    kill -CONT "$pid" 2>/dev/null || true
+    kill -TERM "$pid" 2>/dev/null || true
+    for ((i = 0; i < 200; i++)); do
+      alive "$1" "$2" || break
+      sleep 0.1
+    done
+    if alive "$1" "$2"; then kill -KILL "$pid" 2>/dev/null || true; fi
+  fi
+  rm -f "$1"
+}
+
+# listening PORT: true when something accepts connections there on loopback.
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_port prints a loopback port that nothing listens on, below the range that the system gives to outgoing
+# connections, so that it stays free while a server of the rig is down.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    case " ${taken_ports:-} " in *" $port "*) continue ;; esac
+    listening "$port" && continue
+    taken_ports="${taken_ports:-} $port"
+    free_port=$port
+    return
+  done
+}
+
+# http_ok PORT PATH: true when a GET there answers 200.
+http_ok() {
+  local line
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3
+  read -r -t 5 line <&3 || line=
+  exec 3<&- 3>&-
+  case $line in *" 200 "*) return 0 ;; esac
+  return 1
+} 2>/dev/null
+
+# wait_for SECONDS LOG PIDFILE WORD COMMAND...: waits until the command succeeds; when the process ends first or the
+# time is over, prints the end of its log and fails.
+wait_for() {
+  local limit=$((SECONDS + $1)) log=$2 pidfile=$3 word=$4
+  shift 4
+  until "$@"; do
+    if ! alive "$pidfile" "$word"; then
+      say "ended while starting; the end of $log:"
+      tail -n 40 "$log" >&2
+      return 1
+    fi
+    if [ "$SECONDS" -ge "$limit" ]; then
+      say "not ready in time; the end of $log:"
+      tail -n 40 "$log" >&2
+      return 1
+    fi
+    sleep 0.2
+  done
+}
