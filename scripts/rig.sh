@@ -242,6 +242,9 @@ broker_start() {
       echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$free_port"
       echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port"
       echo "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"
+      # A killed broker may register again only when its former self has timed out.
+      echo "broker.session.timeout.ms=3000"
+      echo "broker.heartbeat.interval.ms=500"
       [ ! -e "$dir/extra.properties" ] || cat "$dir/extra.properties"
     } >"$dir/server.properties"
     log4j_config "$dir"
