@@ -28,6 +28,7 @@ packages() {
     kcat) echo kcat ;;
     promtool) echo prometheus ;;
     openssl) echo openssl ;;
+    gcc) echo gcc libc6-dev ;;
     protoc) echo protobuf-compiler libprotobuf-dev ;;
     go) return 1 ;;
     *) return 1 ;;
