@@ -1,0 +1,284 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/heartbeat"
+	"github.com/segmentio/kafka-go/protocol/leavegroup"
+)
+
+// GroupConfig says which group to join, and what for.
+type GroupConfig struct {
+	Group string
+	// Topic whose partitions are shared out. It must exist.
+	Topic string
+	// UserData is shown to whoever describes the group.
+	UserData []byte
+	// SessionTimeout is how long the coordinator waits for a silent member before it gives its partitions to others.
+	// Default 10 s.
+	SessionTimeout time.Duration
+	// RebalanceTimeout is how long the coordinator waits, once a rebalance has begun, for a member to come back to Next.
+	// Default 30 s.
+	RebalanceTimeout time.Duration
+}
+
+// Group is this process's membership of a consumer group: it shares out partitions and does nothing else. Next and Close
+// may be called from different goroutines.
+type Group struct {
+	client *Client
+	cfg    GroupConfig
+	key    coordinatorKey
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	next sync.Mutex // one Next at a time; guards gen and owned
+	gen  *Generation
+	// owned are the partitions of the generation before, named when joining again so that the leader may leave them.
+	owned []int32
+
+	mu       sync.Mutex // guards what follows
+	memberID string
+	closed   bool
+}
+
+// Generation is one assignment. Its work must stop when Done closes; then the caller goes back to Next, within the
+// rebalance timeout.
+type Generation struct {
+	ID         int32
+	MemberID   string
+	Partitions []int32 // sorted; may be empty
+	// Done closes when the group rebalances, when the membership is lost, and when the group is closed.
+	Done <-chan struct{}
+
+	group   *Group
+	done    chan struct{}
+	once    sync.Once
+	stop    context.CancelFunc // of the heartbeat
+	stopped chan struct{}      // closed when the heartbeat has ended
+	mu      sync.Mutex         // guards err
+	err     error
+}
+
+// JoinGroup checks the topic and prepares a membership; Next does the joining.
+func (c *Client) JoinGroup(ctx context.Context, cfg GroupConfig) (*Group, error) {
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = 10 * time.Second
+	}
+	if cfg.RebalanceTimeout == 0 {
+		cfg.RebalanceTimeout = 30 * time.Second
+	}
+	if _, err := c.topic(ctx, cfg.Topic); err != nil {
+		return nil, fmt.Errorf("join group %s: %w", cfg.Group, err)
+	}
+	g := &Group{client: c, cfg: cfg, key: coordinatorKey{cfg.Group, groupCoordinator}}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		g.cancel()
+		return nil, ErrClosed
+	}
+	c.groups[g] = struct{}{}
+	return g, nil
+}
+
+// Next ends the generation before and blocks until the group has given this member its share. An error is final for this
+// call only: ctx ended, the group is closed, or the coordinator refuses for a reason that does not pass by itself.
+func (g *Group) Next(ctx context.Context) (*Generation, error) {
+	g.next.Lock()
+	defer g.next.Unlock()
+	if g.gen != nil {
+		g.owned = g.gen.Partitions
+		if errors.Is(g.gen.Err(), ErrLost) {
+			g.owned = nil
+		}
+		g.gen.end(nil)
+		g.gen = nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.ctx, cancel)()
+
+	wait := newBackoff(50*time.Millisecond, 2*time.Second)
+	for {
+		gen, err := g.join(ctx)
+		if err == nil {
+			g.client.metrics.generations.Inc()
+			g.gen = gen
+			return gen, nil
+		}
+		if g.ctx.Err() != nil {
+			return nil, fmt.Errorf("group %s: %w", g.cfg.Group, ErrClosed)
+		}
+		if !g.rejoin(err) {
+			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, err)
+		}
+		g.client.log.Debug("group not joined yet, trying again", "group", g.cfg.Group, "err", err)
+		if code, _ := codeOf(err); code == kafkago.MemberIDRequired {
+			continue // the coordinator has just given us one
+		}
+		if wait.wait(ctx) != nil {
+			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// rejoin reports whether joining anew can help, and forgets a member id that the coordinator has forgotten.
+func (g *Group) rejoin(err error) bool {
+	switch code, _ := codeOf(err); code {
+	case kafkago.UnknownMemberId, kafkago.FencedInstanceID:
+		g.setMember("")
+		return true
+	case kafkago.MemberIDRequired, kafkago.RebalanceInProgress, kafkago.IllegalGeneration:
+		return true
+	}
+	return Retryable(err)
+}
+
+func (g *Group) setMember(id string) {
+	g.mu.Lock()
+	g.memberID = id
+	g.mu.Unlock()
+}
+
+func (g *Group) member() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.memberID
+}
+
+// Close ends the current generation and leaves the group at once, so that others take over without waiting for the
+// session to time out. It may be called twice.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil
+	}
+	g.closed = true
+	g.mu.Unlock()
+	g.cancel()
+	g.next.Lock() // a Next under way returns now
+	defer g.next.Unlock()
+	if g.gen != nil {
+		g.gen.end(ErrClosed)
+		g.gen = nil
+	}
+	g.client.mu.Lock()
+	delete(g.client.groups, g)
+	g.client.mu.Unlock()
+	return g.leave()
+}
+
+func (g *Group) leave() error {
+	id := g.member()
+	if id == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req := &leavegroup.Request{GroupID: g.cfg.Group, MemberID: id, Members: []leavegroup.RequestMember{{MemberID: id}}}
+	_, err := g.client.callCoordinator(ctx, g.key, requestTimeout, req, func(m protocol.Message) int16 {
+		res := m.(*leavegroup.Response)
+		if len(res.Members) > 0 && res.ErrorCode == 0 {
+			return res.Members[0].ErrorCode
+		}
+		return res.ErrorCode
+	})
+	if code, _ := codeOf(err); code == kafkago.UnknownMemberId {
+		return nil // removed already
+	}
+	if err != nil {
+		return fmt.Errorf("leave group %s: %w", g.cfg.Group, err)
+	}
+	return nil
+}
+
+// Close leaves the group: the same as the group's Close.
+func (gen *Generation) Close() error { return gen.group.Close() }
+
+// Err tells why Done closed: nil for a rebalance, ErrLost, or ErrClosed.
+func (gen *Generation) Err() error {
+	gen.mu.Lock()
+	defer gen.mu.Unlock()
+	return gen.err
+}
+
+// finish closes Done.
+func (gen *Generation) finish(err error) {
+	gen.once.Do(func() {
+		gen.mu.Lock()
+		gen.err = err
+		gen.mu.Unlock()
+		close(gen.done)
+	})
+}
+
+// end closes Done and stops the heartbeat.
+func (gen *Generation) end(err error) {
+	gen.finish(err)
+	gen.stop()
+	<-gen.stopped
+}
+
+// beat keeps the membership alive until ctx ends. It goes on after the generation has ended by a rebalance: the member has
+// still to be there while its caller winds down.
+func (gen *Generation) beat(ctx context.Context, coordinatorSaysNo func(error)) {
+	defer close(gen.stopped)
+	g := gen.group
+	tick := time.NewTicker(g.cfg.SessionTimeout / 4)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		req := &heartbeat.Request{GroupID: g.cfg.Group, GenerationID: gen.ID, MemberID: gen.MemberID}
+		addr, err := g.client.coordinator(ctx, g.key)
+		if err == nil {
+			_, err = g.beatOnce(ctx, addr, req)
+		}
+		switch code, _ := codeOf(err); {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			last = time.Now()
+		case code == kafkago.RebalanceInProgress:
+			last = time.Now()
+			gen.finish(nil)
+		case code == kafkago.UnknownMemberId || code == kafkago.IllegalGeneration || code == kafkago.FencedInstanceID:
+			coordinatorSaysNo(err)
+			gen.finish(ErrLost)
+			return
+		case time.Since(last) > g.cfg.SessionTimeout:
+			gen.finish(ErrLost) // nobody told us, but the session has run out
+		default:
+			g.client.log.Debug("heartbeat not answered", "group", g.cfg.Group, "err", err)
+		}
+	}
+}
+
+// beatOnce sends one heartbeat. It may not take longer than the session lasts, or its failure would be noticed too late.
+func (g *Group) beatOnce(ctx context.Context, addr string, req *heartbeat.Request) (protocol.Message, error) {
+	m, err := g.client.call(ctx, addr, g.cfg.SessionTimeout/2, req)
+	if err != nil {
+		g.client.forgetCoordinator(g.key)
+		return nil, err
+	}
+	code := kafkago.Error(m.(*heartbeat.Response).ErrorCode)
+	if code == 0 {
+		return m, nil
+	}
+	if movedCode(code) {
+		g.client.forgetCoordinator(g.key)
+	}
+	return m, code
+}

@@ -1,0 +1,79 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	readAllBytes = 8 << 20
+	readAllWait  = 250 * time.Millisecond
+	// stuckAfter is when waiting for an open transaction is worth a line in the log.
+	stuckAfter = 5 * time.Second
+)
+
+// ReadAll calls fn with each committed record of a partition from the log's start to its end as it is now, in order. When
+// a transaction that began before the end is still open, ReadAll waits until it is decided; the broker's transaction timeout
+// bounds that. It passes over what compaction or retention removes meanwhile. An error of fn ends it.
+func (c *Client) ReadAll(ctx context.Context, topic string, partition int32, fn func(Record) error) error {
+	if err := c.readAll(ctx, topicPartition{topic, partition}, fn); err != nil {
+		return fmt.Errorf("read all of topic %s partition %d: %w", topic, partition, err)
+	}
+	return nil
+}
+
+func (c *Client) readAll(ctx context.Context, tp topicPartition, fn func(Record) error) error {
+	r, err := c.NewReader(ctx, ReaderConfig{Topic: tp.topic, Partition: tp.partition, Offset: EarliestOffset, MaxBytes: readAllBytes})
+	if err != nil {
+		return err
+	}
+	end := r.HighWatermark()
+	began, told := time.Now(), false
+	for r.Offset() < end {
+		recs, err := r.poll(ctx, readAllWait)
+		if gone, ok := errors.AsType[*OffsetError](err); ok && gone.Start > gone.Offset {
+			r.offset.Store(gone.Start) // retention took the front while we read
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, rec := range recs {
+			if rec.Offset >= end {
+				return nil
+			}
+			if err := fn(rec); err != nil {
+				return err
+			}
+		}
+		if !told && len(recs) == 0 && time.Since(began) > stuckAfter && r.LastStableOffset() < end {
+			told = true
+			c.log.Warn("waiting for an open transaction to be decided", "topic", tp.topic, "partition", tp.partition,
+				"offset", r.Offset(), "end", end)
+		}
+	}
+	return nil
+}
+
+// LoadTable reads a compacted partition as a map from key to its latest value. A tombstone removes its key, and records
+// without a key are passed over.
+func LoadTable(ctx context.Context, c *Client, topic string, partition int32) (map[string][]byte, error) {
+	table := map[string][]byte{}
+	err := c.ReadAll(ctx, topic, partition, func(rec Record) error {
+		switch {
+		case rec.Key == nil:
+		case rec.Value == nil:
+			delete(table, string(rec.Key))
+		default:
+			// A copy: the record's memory is that of a whole fetch, which a small table would hold on to.
+			table[string(rec.Key)] = append([]byte{}, rec.Value...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return table, nil
+}

@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
+	"github.com/segmentio/kafka-go/protocol/endtxn"
+	"github.com/segmentio/kafka-go/protocol/initproducerid"
+)
+
+// The transaction protocol (KIP-98) in its first form, which every broker since 0.11 speaks: InitProducerID once, and for
+// each transaction AddPartitionsToTxn, Produce, EndTxn. All three requests to the coordinator may be repeated within one
+// epoch without harm: the coordinator keeps what is being asked for, and answers a repeated EndTxn by its outcome.
+
+// transactionKey is where the coordinator is looked up.
+func (p *Producer) transactionKey() coordinatorKey {
+	return coordinatorKey{p.cfg.TransactionalID, transactionCoordinator}
+}
+
+// init asks for the producer id and a new epoch. Both are sent as -1, "none yet".
+func (p *Producer) init(ctx context.Context) error {
+	req := &initproducerid.Request{
+		TransactionalID:      p.cfg.TransactionalID,
+		TransactionTimeoutMs: int32(p.cfg.TransactionTimeout / time.Millisecond),
+		ProducerID:           -1,
+		ProducerEpoch:        -1,
+	}
+	m, err := p.askCoordinator(ctx, req, func(m protocol.Message) int16 { return m.(*initproducerid.Response).ErrorCode })
+	switch code, _ := codeOf(err); {
+	case code == kafkago.InvalidTransactionTimeout:
+		return &Error{Op: "init producer", Err: err, Hint: "the broker's transaction.max.timeout.ms is less than the transaction timeout"}
+	case code == kafkago.TransactionalIDAuthorizationFailed, code == kafkago.ClusterAuthorizationFailed:
+		return &Error{Op: "init producer", Err: err, Hint: "allow Write and Describe on the transactional id, or set kafka.delivery to at-least-once"}
+	case code == kafkago.UnsupportedVersion:
+		return &Error{Op: "init producer", Err: err, Hint: "this broker has no transactions: set kafka.delivery to at-least-once"}
+	case err != nil:
+		return fmt.Errorf("init producer: %w", err)
+	}
+	res := m.(*initproducerid.Response)
+	p.id, p.epoch = res.ProducerID, res.ProducerEpoch
+	return nil
+}
+
+// addPartitions makes the queues' partitions part of the transaction.
+func (p *Producer) addPartitions(ctx context.Context, queues []*queue) error {
+	req := &addpartitionstotxn.Request{TransactionalID: p.cfg.TransactionalID, ProducerID: p.id, ProducerEpoch: p.epoch}
+	byTopic := map[string]int{}
+	for _, q := range queues {
+		if q.enrolled {
+			continue
+		}
+		i, ok := byTopic[q.topic]
+		if !ok {
+			i = len(req.Topics)
+			byTopic[q.topic] = i
+			req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: q.topic})
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, q.partition)
+	}
+	if len(req.Topics) == 0 {
+		return nil
+	}
+	if _, err := p.askCoordinator(ctx, req, addPartitionsCode); err != nil {
+		return fmt.Errorf("add partitions to transaction: %w", p.settle(ctx, err))
+	}
+	for _, q := range queues {
+		q.enrolled = true
+	}
+	return nil
+}
+
+// addPartitionsCode picks the error that matters: one bad partition makes the broker refuse all, the others with
+// OPERATION_NOT_ATTEMPTED (55).
+func addPartitionsCode(m protocol.Message) int16 {
+	code := int16(0)
+	for _, t := range m.(*addpartitionstotxn.Response).Results {
+		for _, p := range t.Results {
+			if p.ErrorCode != 0 && (code == 0 || code == 55) {
+				code = p.ErrorCode
+			}
+		}
+	}
+	return code
+}
+
+// endTxn commits or aborts. It returns nil only when the coordinator has written its decision.
+func (p *Producer) endTxn(ctx context.Context, commit bool) error {
+	req := &endtxn.Request{TransactionalID: p.cfg.TransactionalID, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
+	_, err := p.askCoordinator(ctx, req, func(m protocol.Message) int16 { return m.(*endtxn.Response).ErrorCode })
+	if err == nil {
+		return nil
+	}
+	verb := "abort"
+	if commit {
+		verb, err = "commit", p.settle(ctx, err)
+	}
+	return fmt.Errorf("%s transaction: %w", verb, fenced(err))
+}
+
+// askCoordinator repeats a request until it is answered with something final, or ctx ends.
+func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
+	slow, busy := newBackoff(20*time.Millisecond, time.Second), newBackoff(time.Millisecond, 20*time.Millisecond)
+	for attempt := 1; ; attempt++ {
+		m, err := p.client.callCoordinator(ctx, p.transactionKey(), requestTimeout, req, code)
+		if err == nil {
+			return m, nil
+		}
+		if !Retryable(err) {
+			return m, fenced(err)
+		}
+		p.client.metrics.retries.WithLabelValues(reason(err)).Inc()
+		wait := slow
+		if c, _ := codeOf(err); c == kafkago.ConcurrentTransactions {
+			// The markers of the transaction before are still being written; that takes a few milliseconds.
+			wait = busy
+		} else {
+			p.client.log.Debug("transaction coordinator not ready, asking again", "transactional_id", p.cfg.TransactionalID, "attempt", attempt, "err", err)
+		}
+		if wait.wait(ctx) != nil {
+			return m, err
+		}
+	}
+}
+
+// fenced makes the codes of a lost race recognisable as ErrFenced.
+func fenced(err error) error {
+	if code, ok := codeOf(err); ok && fencedCode(code) && !errors.Is(err, ErrFenced) {
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	}
+	return err
+}
+
+// settle finds out what INVALID_TXN_STATE means. A partition's leader answers so when the transaction is no longer open,
+// which may be our own doing or that of a newer producer. The coordinator knows: it fences the old epoch by its own code.
+func (p *Producer) settle(ctx context.Context, err error) error {
+	code, _ := codeOf(err)
+	if code != kafkago.InvalidTransactionState && code != kafkago.InvalidProducerIDMapping {
+		return fenced(err)
+	}
+	p.open = false
+	if probe := p.endTxn(ctx, false); errors.Is(probe, ErrFenced) {
+		return errors.Join(probe, err)
+	}
+	return err
+}
