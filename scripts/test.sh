@@ -72,7 +72,7 @@ stage_crash() {
 stage_rules() {
   promtool check rules deploy/prometheus/alerts.yaml &&
     promtool test rules deploy/prometheus/alerts_test.yaml &&
-    promtool check config deploy/prometheus/prometheus.yml
+    promtool check config --syntax-only deploy/prometheus/prometheus.yml
 }
 
 # compose: by docker compose where it is installed, otherwise by the library that docker compose itself reads files with.
