@@ -123,7 +123,8 @@ type publishing struct {
 func (p *publishing) split() [][]int {
 	var parts [][]int
 	var part []int
-	size := 0
+	empty := len(p.channel) + 16
+	size := empty
 	for i, e := range p.events {
 		if len(e.GetPayload()) > maxEventBytes {
 			p.results[i].Err = &PublishError{ID: e.GetId(), Code: "PUBLISH", Message: fmt.Sprintf("payload of %d bytes is over the limit of 1 MB", len(e.GetPayload()))}
@@ -131,7 +132,7 @@ func (p *publishing) split() [][]int {
 		}
 		n := eventSize(e)
 		if len(part) == maxPublishEvents || (len(part) > 0 && size+n > maxPublishBytes) {
-			parts, part, size = append(parts, part), nil, 0
+			parts, part, size = append(parts, part), nil, empty
 		}
 		part, size = append(part, i), size+n
 	}

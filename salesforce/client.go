@@ -1,0 +1,203 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sfbridge/salesforce/auth"
+)
+
+// Client calls the REST API of one org. It is safe for use by many goroutines.
+type Client struct {
+	cfg   Config
+	http  *http.Client
+	log   *slog.Logger
+	usage usage
+}
+
+// New checks the configuration and returns a client. It calls nothing yet.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	own := *cfg.HTTPClient
+	// The token must reach the org alone.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c := &Client{cfg: cfg, http: &own, log: cfg.Logger.With("component", "salesforce")}
+	c.usage.register(cfg.Registerer)
+	return c, nil
+}
+
+// base is the path of the API version in use.
+func (c *Client) base() string { return "/services/data/v" + c.cfg.APIVersion }
+
+// request is one call. The body is kept whole, since it may be sent twice.
+type request struct {
+	method string
+	path   string // with its query
+	body   []byte // JSON; nil for none
+	open   bool   // needs no token
+}
+
+// op names the request in errors: without its query, which may hold values.
+func (r *request) op() string {
+	path, _, _ := strings.Cut(r.path, "?")
+	return r.method + " " + path
+}
+
+// call makes a request and decodes the answer into out. A token that is not
+// taken is renewed and the request repeated, once.
+func (c *Client) call(ctx context.Context, r *request, out any) error {
+	for renewed := false; ; renewed = true {
+		tok, err := c.cfg.Session.Token(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.op(), err)
+		}
+		err = c.once(ctx, r, tok, out)
+		e, refused := errors.AsType[*Error](err)
+		if !refused || e.Class() != ClassAuth {
+			return err
+		}
+		c.cfg.Session.Invalidate(tok)
+		if renewed {
+			return err
+		}
+	}
+}
+
+func (c *Client) once(ctx context.Context, r *request, tok auth.Token, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	req, err := c.build(ctx, r, tok)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.op(), err)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.op(), withoutURL(err))
+	}
+	defer res.Body.Close()
+	c.usage.read(res.Header)
+	body, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.MaxResponseBytes+1))
+	if err != nil {
+		return fmt.Errorf("%s: read answer: %w", r.op(), err)
+	}
+	if int64(len(body)) > c.cfg.MaxResponseBytes {
+		return &answerError{r.op(), fmt.Errorf("answer is over the limit of %d bytes", c.cfg.MaxResponseBytes)}
+	}
+	if res.StatusCode/100 != 2 {
+		return refusal(r, res, body)
+	}
+	if w := res.Header.Get("Warning"); w != "" {
+		c.log.Warn("the org warns about a request", "request", r.op(), "warning", w)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := decode(body, out); err != nil {
+		return &answerError{r.op(), fmt.Errorf("decode %s of %d bytes: %w", kind(res.Header), len(body), err)}
+	}
+	return nil
+}
+
+func (c *Client) build(ctx context.Context, r *request, tok auth.Token) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, tok.InstanceURL+r.path, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	} else {
+		req.Body = http.NoBody
+	}
+	if !r.open {
+		req.Header.Set("Authorization", "Bearer "+tok.AccessToken.Reveal())
+	}
+	if c.cfg.ClientName != "" {
+		req.Header.Set("Sforce-Call-Options", "client="+c.cfg.ClientName)
+	}
+	return req, nil
+}
+
+// withoutURL drops the URL that net/http adds to its errors: the query in it
+// may hold values of records.
+func withoutURL(err error) error {
+	type urlError interface{ Unwrap() error }
+	if u, ok := err.(urlError); ok { //nolint:errorlint // the outermost error alone
+		return u.Unwrap()
+	}
+	return err
+}
+
+// decode reads JSON with numbers kept as digits: 18 of them do not fit into a
+// float (C19 of the users' cases).
+func decode(body []byte, out any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(out); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more after the end of the JSON")
+	}
+	return nil
+}
+
+// refusal reads an answer that is not a success. REST errors are arrays, even
+// of one; OAuth's are objects; those of the edge are HTML.
+func refusal(r *request, res *http.Response, body []byte) error {
+	e := &Error{Op: r.op(), Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	var list []struct {
+		Code    string   `json:"errorCode"`
+		Message string   `json:"message"`
+		Fields  []string `json:"fields"`
+	}
+	var object struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	switch {
+	case json.Unmarshal(body, &list) == nil && len(list) > 0:
+		e.Code, e.Message, e.Fields, e.More = list[0].Code, list[0].Message, list[0].Fields, len(list)-1
+	case json.Unmarshal(body, &object) == nil && object.Error != "":
+		e.Code, e.Message = object.Error, object.Description
+	default:
+		e.Message = fmt.Sprintf("answer of %d bytes that is not the JSON expected (%s)", len(body), kind(res.Header))
+	}
+	return e
+}
+
+func kind(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || t == "" {
+		return "no content type"
+	}
+	return t
+}
+
+// retryAfter reads the header in both of its forms. Salesforce does not
+// document that it sends it; gateways in front of it do.
+func retryAfter(h http.Header) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	if s, err := strconv.Atoi(v); err == nil {
+		return time.Duration(min(max(s, 0), 24*60*60)) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return min(max(time.Until(at), 0), 24*time.Hour)
+	}
+	return 0
+}

@@ -1,0 +1,97 @@
+package salesforce
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Object describes an sObject (REST API guide, sObject Describe), as far as
+// the bridge uses it. Fields that the user may not see are missing.
+type Object struct {
+	Name          string       `json:"name"`
+	Label         string       `json:"label"`
+	KeyPrefix     string       `json:"keyPrefix"`
+	Custom        bool         `json:"custom"`
+	Queryable     bool         `json:"queryable"`
+	Createable    bool         `json:"createable"`
+	Updateable    bool         `json:"updateable"`
+	Deletable     bool         `json:"deletable"`
+	Undeletable   bool         `json:"undeletable"`
+	Replicateable bool         `json:"replicateable"`
+	Fields        []Field      `json:"fields"`
+	RecordTypes   []RecordType `json:"recordTypeInfos"`
+}
+
+// Field describes a field of an sObject.
+type Field struct {
+	Name              string     `json:"name"`
+	Label             string     `json:"label"`
+	Type              string     `json:"type"` // string, double, reference, address, ...
+	SOAPType          string     `json:"soapType"`
+	Custom            bool       `json:"custom"`
+	Nillable          bool       `json:"nillable"`
+	DefaultedOnCreate bool       `json:"defaultedOnCreate"`
+	Createable        bool       `json:"createable"`
+	Updateable        bool       `json:"updateable"`
+	ExternalID        bool       `json:"externalId"`
+	IDLookup          bool       `json:"idLookup"`
+	Unique            bool       `json:"unique"`
+	CaseSensitive     bool       `json:"caseSensitive"`
+	Calculated        bool       `json:"calculated"`
+	AutoNumber        bool       `json:"autoNumber"`
+	Filterable        bool       `json:"filterable"`
+	CompoundField     string     `json:"compoundFieldName"` // BillingAddress, for BillingCity
+	Length            int        `json:"length"`
+	ByteLength        int        `json:"byteLength"`
+	Digits            int        `json:"digits"`
+	Precision         int        `json:"precision"` // all digits
+	Scale             int        `json:"scale"`     // digits right of the point
+	ReferenceTo       []string   `json:"referenceTo"`
+	Relationship      string     `json:"relationshipName"`
+	Polymorphic       bool       `json:"polymorphicForeignKey"`
+	Restricted        bool       `json:"restrictedPicklist"`
+	Picklist          []Picklist `json:"picklistValues"`
+	ExtraType         string     `json:"extraTypeInfo"` // richtextarea, personname, ...
+}
+
+// Picklist is one value of a picklist.
+type Picklist struct {
+	Value   string `json:"value"`
+	Label   string `json:"label"`
+	Active  bool   `json:"active"`
+	Default bool   `json:"defaultValue"`
+}
+
+// RecordType is one record type that the user may or may not use.
+type RecordType struct {
+	ID            string `json:"recordTypeId"`
+	Name          string `json:"name"`
+	DeveloperName string `json:"developerName"`
+	Available     bool   `json:"available"`
+	Default       bool   `json:"defaultRecordTypeMapping"`
+	Master        bool   `json:"master"`
+}
+
+// Required tells whether a value has to be given when a record is created.
+func (f *Field) Required() bool { return !f.Nillable && !f.DefaultedOnCreate && f.Createable }
+
+// Field finds a field by its name.
+func (o *Object) Field(name string) (*Field, bool) {
+	for i := range o.Fields {
+		if o.Fields[i].Name == name {
+			return &o.Fields[i], true
+		}
+	}
+	return nil, false
+}
+
+// Describe describes an object.
+func (c *Client) Describe(ctx context.Context, object string) (*Object, error) {
+	var o Object
+	path := c.base() + "/sobjects/" + url.PathEscape(object) + "/describe"
+	if err := c.call(ctx, &request{method: http.MethodGet, path: path}, &o); err != nil {
+		return nil, err
+	}
+	return &o, nil
+}

@@ -1,0 +1,147 @@
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sfbridge/salesforce/auth"
+)
+
+// Error is what the org answered in place of a result.
+type Error struct {
+	Op         string // method and path of the request, without its query
+	Status     int    // of the HTTP response
+	Code       string // errorCode, such as INVALID_FIELD; empty if the answer was not REST's
+	Message    string
+	Fields     []string      // that the error is about, if it names any
+	RetryAfter time.Duration // that the org asked for; 0 if it did not
+	More       int           // further errors in the same answer
+}
+
+// Error gives request, code, message, fields and status.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op + ": ")
+	if e.Code != "" {
+		b.WriteString(e.Code + ": ")
+	}
+	if e.Message != "" {
+		b.WriteString(e.Message + " ")
+	}
+	if len(e.Fields) > 0 {
+		fmt.Fprintf(&b, "[%s] ", strings.Join(e.Fields, ", "))
+	}
+	fmt.Fprintf(&b, "(HTTP %d)", e.Status)
+	if e.More > 0 {
+		fmt.Fprintf(&b, " and %d more", e.More)
+	}
+	if hint := hints[e.Code]; hint != "" {
+		b.WriteString("; " + hint)
+	}
+	return b.String()
+}
+
+// Class says what to do about an error.
+type Class int
+
+// The classes. Data is the zero value: an unknown refusal is not repeated.
+const (
+	ClassData      Class = iota // this request can never work as it is: data, schema or permission
+	ClassTransient              // the same request may work later
+	ClassLimit                  // a limit of the org is used up: wait longer, use less
+	ClassAuth                   // the token was not taken
+	ClassRestart                // begin the query or window again
+)
+
+// classes has the codes that are not ClassData (SOAP API guide, exception
+// codes; REST API guide, status codes). Statuses decide for the rest.
+var classes = map[string]Class{
+	"INVALID_SESSION_ID":                    ClassAuth,
+	"UNABLE_TO_LOCK_ROW":                    ClassTransient,
+	"SERVER_UNAVAILABLE":                    ClassTransient,
+	"QUERY_TIMEOUT":                         ClassTransient,
+	"REQUEST_RUNNING_TOO_LONG":              ClassTransient,
+	"UNKNOWN_EXCEPTION":                     ClassTransient,
+	"INTERNAL_ERROR":                        ClassTransient,
+	"TOO_MANY_APEX_REQUESTS":                ClassTransient,
+	"API_CURRENTLY_DISABLED":                ClassTransient,
+	"PLATFORM_EVENT_PUBLISHING_UNAVAILABLE": ClassTransient,
+	"REQUEST_LIMIT_EXCEEDED":                ClassLimit,
+	"STORAGE_LIMIT_EXCEEDED":                ClassLimit,
+	"LIMIT_EXCEEDED":                        ClassLimit,
+	"INVALID_QUERY_LOCATOR":                 ClassRestart,
+	"EXCEEDED_ID_LIMIT":                     ClassRestart,
+	"INVALID_REPLICATION_DATE":              ClassRestart,
+}
+
+var hints = map[string]string{
+	"REQUEST_LIMIT_EXCEEDED":   "the org's API calls are used up for now",
+	"API_DISABLED_FOR_ORG":     "the org's edition has no API, or the user lacks the permission API Enabled",
+	"UNSUPPORTED_API_VERSION":  "set api_version to one that the org serves",
+	"INVALID_TYPE":             "check the object's name and the user's access to it",
+	"INVALID_FIELD":            "check the field's name and the user's access to it",
+	"INSUFFICIENT_ACCESS":      "give the user access to the object",
+	"INVALID_QUERY_LOCATOR":    "the query's cursor is gone: run the query again",
+	"INVALID_REPLICATION_DATE": "the time span is outside of what the org keeps: read the object in full",
+}
+
+// Classify says what an error code means; the HTTP status decides where the
+// code is unknown. In answers of many records the status is 200 and each
+// record has a code.
+func Classify(code string, status int) Class {
+	if c, known := classes[code]; known {
+		return c
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		return ClassAuth
+	case http.StatusRequestTimeout, 420, http.StatusTooManyRequests: // 420: the edge has no route for the host
+		return ClassTransient
+	}
+	if status >= 500 {
+		return ClassTransient
+	}
+	return ClassData
+}
+
+// Class says what to do about this error.
+func (e *Error) Class() Class { return Classify(e.Code, e.Status) }
+
+// Retryable tells whether the same request may work later with nothing
+// changed. It says nothing of whether a write may have happened: a request
+// that got no answer may have.
+func Retryable(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		c := e.Class()
+		return c == ClassTransient || c == ClassLimit
+	}
+	if _, broken := errors.AsType[*answerError](err); broken {
+		return false
+	}
+	return auth.Retryable(err)
+}
+
+// RetryAfter returns how long the org asked to wait, and 0 if it did not.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// answerError is an answer that cannot be used: too long, or not what the API
+// promises.
+type answerError struct {
+	op  string
+	err error
+}
+
+func (e *answerError) Error() string { return e.op + ": " + e.err.Error() }
+func (e *answerError) Unwrap() error { return e.err }
