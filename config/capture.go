@@ -74,7 +74,7 @@ func (c *Config) checkCapture(at scope) {
 	seen := make(map[channelSeen]scope)
 	for i := range c.Capture {
 		cp, in := &c.Capture[i], at.index(i)
-		if _, ok := c.Orgs[cp.Org]; !ok && c.Orgs != nil && in.given("org") && !at.d.failed("orgs."+cp.Org) {
+		if _, ok := c.Orgs[cp.Org]; !ok && len(c.Orgs) > 0 && in.given("org") && !at.d.failed("orgs."+cp.Org) {
 			names := slices.Sorted(maps.Keys(c.Orgs))
 			in.fail("org", "is not under orgs", choose(cp.Org, names))
 		}

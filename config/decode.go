@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -65,13 +66,18 @@ func (d *decoder) failed(path string) bool {
 	return slices.ContainsFunc(d.errs, func(e *Error) bool { return e.Key == path })
 }
 
-// position finds a path, or the nearest part of the file that would hold it.
+// position finds the value at a path, or the heading of the nearest part of
+// the file that would hold it.
 func (d *decoder) position(path string) (line, column int) {
+	if p, ok := d.places[path]; ok {
+		return p.node.Line, p.node.Column
+	}
 	for path != "" {
-		if p, ok := d.places[path]; ok {
-			return p.node.Line, p.node.Column
-		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		if p, ok := d.places[path]; ok {
+			n := cmp.Or(p.key, p.node)
+			return n.Line, n.Column
+		}
 	}
 	return 1, 1
 }
@@ -89,12 +95,15 @@ func (d *decoder) section(path string, s section, n *yaml.Node) {
 			d.unknown(path, name, k, keys)
 			return
 		}
-		d.value(join(path, name), keys[i], v)
+		at := join(path, name)
+		d.places[at] = place{key: k, node: v}
+		d.value(at, keys[i], v)
 	})
 	for _, k := range keys {
 		if k.required && !d.given(join(path, k.name)) {
-			line, column := d.position(path)
-			d.fail(join(path, k.name), line, column, "is missing", "give "+k.name)
+			at := join(path, k.name)
+			line, column := d.position(at)
+			d.fail(at, line, column, "is missing", "give "+k.name)
 		}
 	}
 }
@@ -137,7 +146,6 @@ func (d *decoder) unknown(path, name string, k *yaml.Node, keys []key) {
 
 // value decodes the value of one key.
 func (d *decoder) value(path string, k key, n *yaml.Node) {
-	d.places[path] = place{node: n}
 	if !d.present(path, n) {
 		return
 	}
@@ -226,7 +234,7 @@ func (d *decoder) orgs(path string, to *map[string]Org, n *yaml.Node) {
 			d.failNode(at, k, is.problem, is.remedy)
 			return
 		}
-		d.places[at] = place{node: v}
+		d.places[at] = place{key: k, node: v}
 		var org Org
 		setDefaults(&org)
 		if d.present(at, v) {
@@ -286,7 +294,7 @@ func (d *decoder) scalar(path string, k key, n *yaml.Node) {
 	}
 	switch to := k.to.(type) {
 	case *Secret:
-		*to = Secret{from: &template{text: target(n).Value, exp: d.exp}}
+		*to = d.exp.secret(target(n).Value)
 		if k.valid != nil {
 			d.report(path, n, k.valid(text))
 		}
@@ -320,7 +328,7 @@ func (d *decoder) text(path string, n *yaml.Node) (string, bool) {
 		d.failNode(path, n, "is no single value", "write one value, in quotes if it begins with { or [")
 		return "", false
 	}
-	d.places[path] = place{node: n, shown: shown(t.Value)}
+	d.places[path] = place{key: d.places[path].key, node: n, shown: shown(t.Value)}
 	if !d.present(path, t) {
 		return "", false
 	}
@@ -334,7 +342,8 @@ func (d *decoder) text(path string, n *yaml.Node) (string, bool) {
 
 func (d *decoder) redact(path string) {
 	if p, ok := d.places[path]; ok {
-		d.places[path] = place{node: p.node, shown: redacted}
+		p.shown = redacted
+		d.places[path] = p
 	}
 }
 

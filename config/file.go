@@ -30,11 +30,11 @@ func (f File) Read() ([]byte, error) {
 }
 
 // Secret treats the file's content as a secret, without the newline at its end.
-func (f File) Secret() Secret { return Secret{from: &f} }
-
-func (f *File) value() (string, error) {
-	data, err := f.Read()
-	return trimNewline(data), err
+func (f File) Secret() Secret {
+	return Secret{from: func() (string, error) {
+		data, err := f.Read()
+		return trimNewline(data), err
+	}}
 }
 
 func trimNewline(data []byte) string {

@@ -164,6 +164,10 @@ func (t *TLS) check(at scope, local bool) {
 			one, other = other, one
 		}
 		at.fail(one, "is given without "+other, "give both, or neither")
+	} else if at.given("cert_file") && !at.d.failed(at.in("cert_file").path) && !at.d.failed(at.in("key_file").path) {
+		if _, err := t.pair(); err != nil {
+			at.fail("key_file", "is not the key of cert_file", "give the private key that the certificate was made with")
+		}
 	}
 	if t.InsecureSkipVerify && !local {
 		at.fail("insecure_skip_verify", "would accept anybody as a broker", "give ca_file with the certificate of the brokers' authority")

@@ -64,10 +64,8 @@ func (k key) set(text string) *issue {
 	var is *issue
 	switch to := k.to.(type) {
 	case *string:
-		if is = k.accept(text); is == nil || is.warning {
-			*to = k.cleaned(text)
-		}
-		return is
+		*to = k.cleaned(text) // even if refused, so that no check takes the default for it
+		return k.accept(text)
 	case *bool:
 		if text != "true" && text != "false" {
 			return &issue{problem: "is no truth value", remedy: "write true or false"}

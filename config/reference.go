@@ -34,8 +34,12 @@ func reference(path, doc string, s section) []Section {
 	here := Section{Path: path, Doc: doc}
 	var below []Section
 	for _, k := range s.keys() {
+		def := k.def
+		if _, list := k.to.(*[]string); list && def != "" {
+			def = "[" + def + "]"
+		}
 		here.Keys = append(here.Keys, Key{
-			Name: k.name, Type: typeName(k.to), Required: k.required, Default: k.def, Values: k.oneOf,
+			Name: k.name, Type: typeName(k.to), Required: k.required, Default: def, Values: k.oneOf,
 			Min: k.min, Max: k.max, Unit: k.unit, Example: k.example, Doc: k.doc,
 		})
 		at := join(path, k.name)

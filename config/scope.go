@@ -8,6 +8,7 @@ import (
 
 // place is where a key stands in the file.
 type place struct {
+	key   *yaml.Node // nil for an entry of a list
 	node  *yaml.Node // the value
 	shown string     // the value as errors may show it
 }

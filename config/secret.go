@@ -12,11 +12,10 @@ const redacted = "[redacted]"
 //
 // The zero Secret is not set. Secrets may be copied.
 type Secret struct {
-	from source // a pointer, so that even a reflecting printer shows an address
+	// A function, since fmt calls no methods of unexported fields that hold a
+	// Secret: of a string, or of a pointer to one, it would show the text.
+	from func() (string, error)
 }
-
-// source is where a secret comes from.
-type source interface{ value() (string, error) }
 
 // IsSet tells whether the secret was given.
 func (s Secret) IsSet() bool { return s.from != nil }
@@ -28,7 +27,7 @@ func (s Secret) Get() (string, error) {
 	if s.from == nil {
 		return "", nil
 	}
-	return s.from.value()
+	return s.from()
 }
 
 // String gives [redacted], or "" for a secret that is not set.
@@ -51,16 +50,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the secret from JSON, YAML and whatever else asks.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// template is text with expansions in it.
-type template struct {
-	text string
-	exp  *expander
-}
-
-func (t *template) value() (string, error) {
-	v, err := t.exp.expand(t.text)
-	if err != nil {
-		return "", fmt.Errorf("secret: %w", err)
-	}
-	return v, nil
+// secret keeps text of the configuration with its expansions.
+func (e *expander) secret(text string) Secret {
+	return Secret{from: func() (string, error) {
+		v, err := e.expand(text)
+		if err != nil {
+			return "", fmt.Errorf("secret: %w", err)
+		}
+		return v, nil
+	}}
 }

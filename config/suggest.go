@@ -19,7 +19,7 @@ func nearest(word string, known []string) (best string, ok bool) {
 	if word == "" || len(word) > 64 {
 		return "", false
 	}
-	least := max(1, min(3, len(word)/3)) + 1
+	least := max(1, min(3, (len(word)+1)/3)) + 1
 	for _, k := range known {
 		if d := distance(plain(word), plain(k)); d < least {
 			best, least, ok = k, d, true
