@@ -35,7 +35,7 @@ type limits struct {
 }
 
 // MaxRecordBytes returns the size of the largest record batch that a topic takes, its max.message.bytes. A record fits if a
-// batch of it alone, after compression, is no larger; [Producer.Fits] measures that.
+// batch of it alone, after compression, is no larger; [Client.Fits] measures that.
 func (c *Client) MaxRecordBytes(ctx context.Context, topic string) (int, error) {
 	l, err := c.limit(ctx, topic)
 	return l.bytes, err
@@ -128,8 +128,8 @@ func (c *Client) topicConfigs(ctx context.Context, topic string, names ...string
 }
 
 // Fits reports whether a batch of rec alone, compressed when need be, is within its topic's limit.
-func (p *Producer) Fits(ctx context.Context, rec Record) (bool, error) {
-	l, err := p.client.limit(ctx, rec.Topic)
+func (c *Client) Fits(ctx context.Context, rec Record) (bool, error) {
+	l, err := c.limit(ctx, rec.Topic)
 	if err != nil {
 		return false, err
 	}
@@ -138,11 +138,11 @@ func (p *Producer) Fits(ctx context.Context, rec Record) (bool, error) {
 	if b.sizeWith(&rec, ms) <= l.bytes {
 		return true, nil
 	}
-	if l.plain || p.client.codec == compress.None {
+	if l.plain || c.codec == compress.None {
 		return false, nil
 	}
 	b.add(&rec, ms)
-	sealed, err := b.seal(p.client.codec, nil)
+	sealed, err := b.seal(c.codec, nil)
 	if err != nil {
 		return false, errors.Join(fmt.Errorf("measure record for topic %s", rec.Topic), err)
 	}

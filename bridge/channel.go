@@ -1,0 +1,115 @@
+package bridge
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"sfbridge/event"
+)
+
+// The states of a channel, as /readyz and status show them.
+const (
+	stateWaiting      = "waiting" // for its lane
+	stateConnecting   = "connecting"
+	stateStreaming    = "streaming"
+	stateReconnecting = "reconnecting"
+	stateStopped      = "stopped" // needs a person; tried again now and then
+)
+
+// channel is one capture at work. The tracker and the encoder belong to the
+// goroutine that pulls; mu guards what others look at.
+type channel struct {
+	capture Capture
+	org     *org
+	lane    int32
+	log     *slog.Logger
+	tracker *tracker
+
+	mu    sync.Mutex
+	state ChannelStatus
+}
+
+// ChannelStatus is what is known of a channel at one moment.
+type ChannelStatus struct {
+	Org        string         `json:"org"`
+	Channel    string         `json:"channel"`
+	Lane       int32          `json:"lane"`
+	Assigned   bool           `json:"assigned"` // to this process
+	State      string         `json:"state"`
+	Reason     string         `json:"reason,omitempty"` // why it is not streaming
+	Since      time.Time      `json:"since"`
+	InHand     int            `json:"in_hand"` // events received and not committed yet
+	ReplayID   event.ReplayID `json:"replay_id,omitempty"`
+	LastCommit time.Time      `json:"last_commit,omitzero"` // Salesforce commit time of the last committed event
+	PositionAt time.Time      `json:"position_at,omitzero"` // when the committed position was received
+	Events     int64          `json:"events"`
+	Records    int64          `json:"records"`
+	caughtUp   time.Time      // last time that nothing was known to wait
+}
+
+// lag is how far Kafka is behind the org: 0 while the stream is open and
+// nothing is in hand, else the age of the last committed event, or the time
+// since the channel was last known to be caught up if that is later.
+func (s *ChannelStatus) lag(now time.Time) time.Duration {
+	if s.State == stateStreaming && s.InHand == 0 {
+		return 0
+	}
+	from := s.LastCommit
+	if s.caughtUp.After(from) {
+		from = s.caughtUp
+	}
+	if from.IsZero() {
+		from = s.Since
+	}
+	return max(0, now.Sub(from))
+}
+
+func (c *channel) snapshot() ChannelStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+func (c *channel) update(f func(*ChannelStatus)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.state)
+}
+
+// enter moves to a state and tells whether that changed anything, so that the
+// log speaks once of each change.
+func (c *channel) enter(state, reason string) (changed bool) {
+	c.update(func(s *ChannelStatus) {
+		changed = s.State != state || s.Reason != reason
+		if s.State == stateStreaming && s.InHand == 0 && state != stateStreaming {
+			s.caughtUp = time.Now()
+		}
+		if s.State != state {
+			s.Since = time.Now()
+		}
+		s.State, s.Reason = state, reason
+	})
+	return changed
+}
+
+// received counts events that are in hand from now on.
+func (c *channel) received(events int) {
+	c.update(func(s *ChannelStatus) { s.InHand += events })
+}
+
+// committed takes over what a transaction made permanent.
+func (c *channel) committed(pos event.Position, events int) {
+	c.update(func(s *ChannelStatus) {
+		s.InHand -= events
+		s.ReplayID = pos.ReplayID
+		s.Events, s.Records = pos.Events, pos.Records
+		s.PositionAt = time.UnixMilli(pos.ReceivedAt)
+		if pos.CommitTimestamp > 0 {
+			s.LastCommit = time.UnixMilli(pos.CommitTimestamp)
+		}
+		if s.InHand == 0 && s.State == stateStreaming {
+			s.caughtUp = time.Now()
+		}
+	})
+}

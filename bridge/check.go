@@ -1,0 +1,126 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sfbridge/kafka"
+)
+
+// Finding is one line of a check: what was tried and how it went.
+type Finding struct {
+	Part   string `json:"part"`
+	What   string `json:"what"`
+	Detail string `json:"detail,omitempty"` // what works, in a few words
+	Err    error  `json:"-"`                // what does not, with the remedy
+}
+
+// Check reaches each side and reports, line by line, what works and what to do
+// about what does not. It changes nothing. It returns false if anything failed.
+func (b *Bridge) Check(ctx context.Context, report func(Finding)) bool {
+	c := &checker{b: b, report: report, ok: true}
+	c.kafka(ctx)
+	c.registry(ctx)
+	for _, name := range sortedKeys(b.orgs) {
+		c.org(ctx, b.orgs[name])
+	}
+	return c.ok
+}
+
+type checker struct {
+	b      *Bridge
+	report func(Finding)
+	ok     bool
+}
+
+// line reports one attempt and returns whether it worked.
+func (c *checker) line(part, what, detail string, err error) bool {
+	if err != nil {
+		c.ok, detail = false, ""
+	}
+	c.report(Finding{Part: part, What: what, Detail: detail, Err: err})
+	return err == nil
+}
+
+func (c *checker) kafka(ctx context.Context) {
+	b := c.b
+	if !c.line(partKafka, "reach the brokers", fmt.Sprint(b.cfg.Kafka.Brokers), b.kafka.Ping(ctx)) {
+		return
+	}
+	for _, spec := range b.topicSpecs() {
+		detail, err := b.checkTopic(ctx, spec)
+		c.line(partKafka, "topic "+spec.Name, detail, err)
+	}
+	c.line(partGroup, "other processes of "+b.cfg.Name, "none with another configuration", b.checkMembers(ctx))
+	if !b.cfg.AtLeastOnce {
+		c.line(partKafka, "transactions", "the coordinator answers", b.kafka.CheckTransactions(ctx, b.cfg.transactionalID(0)))
+	}
+}
+
+// checkTopic looks at a topic without creating it.
+func (b *Bridge) checkTopic(ctx context.Context, spec kafka.TopicSpec) (string, error) {
+	have, err := b.kafka.Partitions(ctx, spec.Name)
+	switch {
+	case kafka.IsUnknownTopic(err) && b.cfg.Topics.Create:
+		return fmt.Sprintf("will be created with %d partitions", spec.Partitions), nil
+	case err != nil:
+		return "", err
+	case have < spec.Partitions:
+		return "", &kafka.TopicError{Topic: spec.Name, What: "partitions", Have: fmt.Sprint(have),
+			Want: fmt.Sprintf("at least %d", spec.Partitions), Remedy: "add partitions, or lower the configured number"}
+	}
+	return fmt.Sprintf("%d partitions", have), nil
+}
+
+func (c *checker) registry(ctx context.Context) {
+	c.line(partRegistry, "reach the registry", c.b.cfg.Registry.URL, c.b.registry.Check(ctx))
+}
+
+func (c *checker) org(ctx context.Context, o *org) {
+	part := partOrg(o.name)
+	if !c.line(part, "log in with "+o.cfg.Auth.Method, "", o.login(ctx)) {
+		return
+	}
+	c.version(ctx, o, part)
+	skew, err := o.rest.ClockSkew(ctx)
+	if err == nil && skew.Abs() > time.Minute {
+		err = fmt.Errorf("this machine's clock and the org's differ by %s: lag would be wrong, and JWT logins fail beyond "+
+			"three minutes: run a time service here", skew.Round(time.Second))
+	}
+	c.line(part, "compare clocks", skew.Round(time.Millisecond).String(), err)
+	limits, err := o.rest.Limits(ctx)
+	detail := ""
+	if l, ok := limits["DailyApiRequests"]; ok {
+		detail = fmt.Sprintf("%d of %d API calls left today", l.Remaining, l.Max)
+	}
+	c.line(part, "read API limits", detail, err)
+	for _, ch := range c.b.channels {
+		if ch.org == o {
+			c.line(part, "channel "+ch.capture.Channel, "can subscribe", checkChannel(ctx, o, ch.capture.Channel))
+		}
+	}
+}
+
+func (c *checker) version(ctx context.Context, o *org, part string) {
+	versions, err := o.rest.Versions(ctx)
+	want := o.cfg.REST.APIVersion
+	offered := make([]string, len(versions))
+	for i, v := range versions {
+		offered[i] = v.Version
+	}
+	if err == nil && !slices.Contains(offered, want) {
+		err = fmt.Errorf("the org does not offer API version %s: set api_version to one of %v", want, offered)
+	}
+	c.line(part, "API version "+want, "offered", err)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,308 @@
+package bridge
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfbridge/event"
+	"sfbridge/internal/crashpoint"
+	"sfbridge/kafka"
+	"sfbridge/pubsub"
+	"sfbridge/schemas"
+)
+
+// Names of record headers. The ce_ ones follow the Kafka binding of
+// CloudEvents, binary mode.
+const (
+	headerSpecVersion = "ce_specversion"
+	headerID          = "ce_id"
+	headerSource      = "ce_source"
+	headerType        = "ce_type"
+	headerSubject     = "ce_subject"
+	headerTime        = "ce_time"
+	headerReplayID    = "sf_replay_id"
+	headerSchemaID    = "sf_schema_id"
+	headerOrigin      = "sf_origin"
+
+	headersPerRecord = 9
+)
+
+var (
+	specVersion  = []byte("1.0")
+	originStream = []byte("stream")
+)
+
+// route is where events of one schema go: their topic, the registry's id of
+// the schema, and the header values that never change.
+type route struct {
+	codec    *schemas.Codec
+	topic    string
+	id       schemas.ID
+	schemaID []byte
+	types    map[event.ChangeType][]byte // ce_type; the empty key is a platform event's
+	limit    int                         // a record up to this size fits without asking
+}
+
+// encoder turns the events of one channel into records. One goroutine uses it.
+type encoder struct {
+	b       *Bridge
+	ch      *channel
+	source  []byte // ce_source
+	routes  map[event.SchemaID]*route
+	last    *route
+	lastID  event.SchemaID
+	header  event.Header
+	records []kafka.Record // grows to the largest response, copied out per unit
+}
+
+func newEncoder(b *Bridge, ch *channel) *encoder {
+	return &encoder{
+		b: b, ch: ch,
+		source: []byte("/salesforce/" + ch.org.id() + ch.capture.Channel),
+		routes: make(map[event.SchemaID]*route),
+	}
+}
+
+// arena hands out slices of one large buffer, so that a response costs a
+// handful of allocations and not a handful per record.
+type arena struct {
+	buf     []byte
+	headers []kafka.Header
+}
+
+func newArena(events []event.Raw) *arena {
+	size := 0
+	for i := range events {
+		size += len(events[i].Payload) + len(events[i].Payload)/8 + 384
+	}
+	return &arena{buf: make([]byte, 0, size), headers: make([]kafka.Header, 0, headersPerRecord*len(events))}
+}
+
+// reserve makes room for n bytes without moving what was handed out.
+func (a *arena) reserve(n int) {
+	if cap(a.buf)-len(a.buf) < n {
+		a.buf = make([]byte, 0, max(n, 16<<10))
+	}
+}
+
+func (a *arena) copy(s string) []byte {
+	a.reserve(len(s))
+	start := len(a.buf)
+	a.buf = append(a.buf, s...)
+	return a.buf[start:len(a.buf):len(a.buf)]
+}
+
+func (a *arena) hex(b []byte) []byte {
+	a.reserve(hex.EncodedLen(len(b)))
+	start := len(a.buf)
+	a.buf = hex.AppendEncode(a.buf, b)
+	return a.buf[start:len(a.buf):len(a.buf)]
+}
+
+func (a *arena) time(ms int64) []byte {
+	a.reserve(32)
+	start := len(a.buf)
+	a.buf = time.UnixMilli(ms).UTC().AppendFormat(a.buf, "2006-01-02T15:04:05.999Z07:00")
+	return a.buf[start:len(a.buf):len(a.buf)]
+}
+
+func (a *arena) header(k string, v []byte) {
+	a.headers = append(a.headers, kafka.Header{Key: k, Value: v})
+}
+
+// takeHeaders ends the current record's headers.
+func (a *arena) takeHeaders(start int) []kafka.Header {
+	return a.headers[start:len(a.headers):len(a.headers)]
+}
+
+// encode turns a response into a unit. An event that cannot be understood, or
+// that its topic cannot take, becomes a dead letter in its place; an error
+// means that nothing of the response may be passed over.
+func (e *encoder) encode(ctx context.Context, batch pubsub.Batch) (unit, error) {
+	u := unit{ch: e.ch, events: len(batch.Events)}
+	e.records = e.records[:0]
+	a := newArena(batch.Events)
+	t := e.ch.tracker
+	start := t.save()
+	for i := range batch.Events {
+		ev := &batch.Events[i]
+		n := len(e.records)
+		if err := e.event(ctx, a, ev); err != nil {
+			t.restore(start)
+			return unit{}, err
+		}
+		t.cursor.Event(ev.ReplayID)
+		t.pos.Events++
+		t.pos.Records += int64(len(e.records) - n)
+	}
+	if len(batch.Events) == 0 {
+		t.cursor.Keepalive(batch.Latest)
+	}
+	crashpoint.Here("after-decode")
+	u.records = append(u.records, e.records...)
+	for i := range u.records {
+		u.bytes += recordSize(&u.records[i])
+	}
+	u.pos = e.ch.tracker.at(batch.Received)
+	return u, nil
+}
+
+// recordSize estimates what a record holds in memory until it is committed.
+func recordSize(r *kafka.Record) int64 {
+	n := len(r.Key) + len(r.Value) + 64*len(r.Headers)
+	return int64(n + 128)
+}
+
+func (e *encoder) event(ctx context.Context, a *arena, ev *event.Raw) error {
+	r, err := e.route(ctx, ev)
+	var poison *poisonError
+	if errors.As(err, &poison) {
+		return e.deadLetter(ctx, ev, poison, true)
+	}
+	if err != nil {
+		return err
+	}
+	if r.codec.IsChangeEvent() {
+		return e.change(ctx, a, r, ev)
+	}
+	return e.platform(ctx, a, r, ev)
+}
+
+// change writes one record per record id of a change event: the header anew,
+// the body as it came.
+func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw) error {
+	h := &e.header
+	body, err := r.codec.DecodeHeader(ev.Payload, h)
+	if err == nil {
+		err = r.codec.CheckPayload(ev.Payload)
+	}
+	if err == nil && len(h.RecordIDs) == 0 {
+		err = errors.New("change event without record ids")
+	}
+	if err != nil {
+		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
+	}
+	e.ch.tracker.pos.CommitTimestamp = h.CommitTimestamp
+	if h.ChangeType.IsGap() {
+		e.b.metrics.gaps.WithLabelValues(string(h.ChangeType), "kept").Inc()
+	}
+	shared := e.shared(a, ev, h.CommitTimestamp)
+	ceType := r.types[h.ChangeType]
+	if ceType == nil {
+		ceType = []byte("com.salesforce." + h.EntityName + "." + string(h.ChangeType))
+		r.types[h.ChangeType] = ceType
+	}
+	for _, id := range h.RecordIDs {
+		key := a.copy(id)
+		a.reserve(len(ev.Payload) + headerRoom(h))
+		start := len(a.buf)
+		a.buf = r.codec.AppendChange(a.buf, r.id, h, id, body)
+		rec := kafka.Record{
+			Topic: r.topic, Partition: -1, Key: key,
+			Value:   a.buf[start:len(a.buf):len(a.buf)],
+			Headers: e.headers(a, r, shared, ceType, key),
+			Time:    time.UnixMilli(h.CommitTimestamp),
+		}
+		if err := e.add(ctx, r, ev, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// headerRoom bounds how much longer the header gets when bitmaps become names.
+func headerRoom(h *event.Header) int {
+	n := 64
+	for _, set := range [...][]string{h.NulledFields, h.DiffFields, h.ChangedFields} {
+		for _, name := range set {
+			n += len(name) + 2
+		}
+	}
+	return n
+}
+
+// platform writes a platform event as it came, framed.
+func (e *encoder) platform(ctx context.Context, a *arena, r *route, ev *event.Raw) error {
+	if err := r.codec.CheckPayload(ev.Payload); err != nil {
+		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
+	}
+	created := createdDate(ev.Payload)
+	e.ch.tracker.pos.CommitTimestamp = created
+	key, err := e.eventKey(a, r, ev)
+	if err != nil {
+		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonNoKey, err: err}, true)
+	}
+	a.reserve(len(ev.Payload) + 5)
+	start := len(a.buf)
+	a.buf = schemas.AppendFrame(a.buf, r.id, ev.Payload)
+	value := a.buf[start:len(a.buf):len(a.buf)]
+	return e.add(ctx, r, ev, kafka.Record{
+		Topic: r.topic, Partition: -1, Key: key, Value: value,
+		Headers: e.headers(a, r, e.shared(a, ev, created), r.types[""], key),
+		Time:    time.UnixMilli(created),
+	})
+}
+
+// createdDate reads the first field of a platform event, CreatedDate, a long
+// in milliseconds (Pub/Sub API guide, event schemas). The payload was checked.
+func createdDate(payload []byte) int64 {
+	ms, _ := binary.Varint(payload) // Avro's long is the same zigzag varint
+	return ms
+}
+
+func (e *encoder) eventKey(a *arena, r *route, ev *event.Raw) ([]byte, error) {
+	field := e.ch.capture.KeyField
+	if field == "" {
+		return a.copy(ev.UUID), nil
+	}
+	key, err := r.codec.FieldText(ev.Payload, field)
+	if err != nil {
+		return nil, fmt.Errorf("key field %s: %w", field, err)
+	}
+	return a.copy(key), nil
+}
+
+// sharedHeaders are those that all records of one event have in common.
+type sharedHeaders struct{ id, time, replay []byte }
+
+func (e *encoder) shared(a *arena, ev *event.Raw, ms int64) sharedHeaders {
+	return sharedHeaders{id: a.copy(ev.UUID), time: a.time(ms), replay: a.hex(ev.ReplayID)}
+}
+
+func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject []byte) []kafka.Header {
+	start := len(a.headers)
+	a.header(headerSpecVersion, specVersion)
+	a.header(headerID, s.id)
+	a.header(headerSource, e.source)
+	a.header(headerType, ceType)
+	a.header(headerSubject, subject)
+	a.header(headerTime, s.time)
+	a.header(headerReplayID, s.replay)
+	a.header(headerSchemaID, r.schemaID)
+	a.header(headerOrigin, originStream)
+	return a.takeHeaders(start)
+}
+
+// add takes a record that its topic can hold; one that it cannot goes alone to
+// the dead letters, by reference.
+func (e *encoder) add(ctx context.Context, r *route, ev *event.Raw, rec kafka.Record) error {
+	if len(rec.Value)+len(rec.Key)+64*len(rec.Headers) > r.limit {
+		fits, err := e.b.kafka.Fits(ctx, rec)
+		if err != nil {
+			return fmt.Errorf("size limit of topic %s: %w", rec.Topic, err)
+		}
+		if !fits {
+			return e.deadLetter(ctx, ev, &poisonError{
+				Reason: reasonTooLarge, recordID: string(rec.Key), topic: rec.Topic, size: len(rec.Value),
+				err: fmt.Errorf("record of %d bytes is beyond max.message.bytes of topic %s: raise it there, "+
+					"then read the event again from the org by its replay id", len(rec.Value), rec.Topic),
+			}, false)
+		}
+	}
+	e.records = append(e.records, rec)
+	return nil
+}

@@ -1,0 +1,49 @@
+package bridge
+
+import "time"
+
+// idlePositions holds back units without records for a moment: a thousand
+// quiet channels should not cost a transaction for each keepalive. They ride
+// along with the next data, or go together when the moment is over.
+type idlePositions struct {
+	units map[*channel]unit
+	timer *time.Timer
+}
+
+func newIdlePositions() *idlePositions {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &idlePositions{units: make(map[*channel]unit), timer: t}
+}
+
+func (p *idlePositions) stop() { p.timer.Stop() }
+
+func (p *idlePositions) due() <-chan time.Time { return p.timer.C }
+
+// keep takes the units without events out of units and remembers the newest of
+// each channel. A channel with events here has overtaken its idle position.
+func (p *idlePositions) keep(units []unit) []unit {
+	rest := units[:0]
+	for _, u := range units {
+		if u.events > 0 || len(u.records) > 0 {
+			delete(p.units, u.ch)
+			rest = append(rest, u)
+			continue
+		}
+		if len(p.units) == 0 {
+			p.timer.Reset(idleFlush)
+		}
+		p.units[u.ch] = u
+	}
+	return rest
+}
+
+// take appends the waiting units to dst, after the units that it holds.
+func (p *idlePositions) take(dst []unit) []unit {
+	for ch, u := range p.units {
+		dst = append(dst, u)
+		delete(p.units, ch)
+	}
+	p.timer.Stop()
+	return dst
+}

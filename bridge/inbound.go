@@ -1,0 +1,143 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfbridge/event"
+	"sfbridge/pubsub"
+	"sfbridge/schemas"
+)
+
+// source is a stream of events from an org.
+type source interface {
+	// Recv blocks for the next response. One without events is a sign of life
+	// that carries the position.
+	Recv(ctx context.Context) (pubsub.Batch, error)
+	Close() error
+}
+
+// inbound carries one channel from the org to its lane until ctx ends or a
+// step fails: pull, encode, make room, hand over.
+func (b *Bridge) inbound(ctx context.Context, l *lane, ch *channel) error {
+	src, err := b.subscribe(ctx, ch)
+	if err != nil {
+		return fmt.Errorf("subscribe %s: %w", ch.capture.Channel, err)
+	}
+	defer src.Close()
+	enc := newEncoder(b, ch)
+	if ch.snapshot().State != stateStopped {
+		ch.streaming() // a stopped channel has to show a response first
+	}
+	for {
+		batch, err := src.Recv(ctx) // pulls only while the caller has room
+		if err != nil {
+			return fmt.Errorf("receive %s: %w", ch.capture.Channel, err)
+		}
+		ch.streaming()
+		ch.received(len(batch.Events))
+		u, err := enc.encode(ctx, batch) // body bytes pass through
+		if err != nil {
+			ch.received(-len(batch.Events))
+			return fmt.Errorf("encode %s: %w", ch.capture.Channel, err)
+		}
+		if u.bytes, err = b.budget.acquire(ctx, u.bytes); err != nil {
+			ch.received(-u.events)
+			return err
+		}
+		l.queue.put(u) // from here the lane owns it
+	}
+}
+
+func (c *channel) streaming() {
+	if c.enter(stateStreaming, "") {
+		c.log.Info("subscribed", "replay_id", c.tracker.pos.ReplayID)
+	}
+}
+
+// subscribe opens the channel at its position, or where the configuration says
+// when it has none.
+func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
+	start, _ := ch.tracker.cursor.Resume()
+	return ch.org.pubsub.Subscribe(ctx, pubsub.SubscribeConfig{
+		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit,
+		OnReconnect: func(reason string, err error, wait time.Duration) {
+			if ch.enter(stateReconnecting, reason) {
+				ch.log.Warn("subscription lost, reconnecting", "reason", reason, "wait", wait, "err", err)
+			}
+		},
+	})
+}
+
+// capture keeps one channel going until ctx ends. What passes is healed inside
+// inbound; what comes back here needs a person, or a policy: the channel stops,
+// says why, and is tried again now and then, so that a repair needs no restart.
+func (b *Bridge) capture(ctx context.Context, l *lane, ch *channel) {
+	bo := retrying(time.Second, time.Minute)
+	for ctx.Err() == nil {
+		if ch.snapshot().State != stateStopped {
+			ch.enter(stateConnecting, "")
+		}
+		began := time.Now()
+		err := b.inbound(ctx, l, ch)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, pubsub.ErrReplayExpired) {
+			if err = b.expired(ch, err); err == nil {
+				continue
+			}
+		}
+		if time.Since(began) > time.Minute {
+			bo.reset()
+		}
+		b.stop(ch, err)
+		if bo.wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+func (b *Bridge) stop(ch *channel, err error) {
+	if !ch.enter(stateStopped, err.Error()) {
+		return
+	}
+	args := []any{"err", err}
+	var refused *schemas.IncompatibleError
+	if errors.As(err, &refused) {
+		args = append(args, "subject", refused.Subject)
+	}
+	ch.log.Error("channel stopped; nothing is skipped, it is tried again now and then", args...)
+}
+
+// expired applies the policy for a position that the org does not accept. It
+// returns nil when the channel may go on from a new start.
+func (b *Bridge) expired(ch *channel, cause error) error {
+	old := ch.tracker.pos.ReplayID
+	first := ch.snapshot().State != stateStopped
+	if first {
+		b.metrics.replayExpired.WithLabelValues(ch.capture.Org, ch.capture.Channel).Inc()
+	}
+	last := time.UnixMilli(ch.tracker.pos.CommitTimestamp).UTC()
+	if ch.capture.OnExpired != Earliest && ch.capture.OnExpired != Latest {
+		return fmt.Errorf("%w: the org no longer accepts replay id %s (last event %s), so changes since then may be out of "+
+			"its reach: set on_replay_expired to earliest (what the org still has) or latest, restart, and compare the org "+
+			"with the topic from %s on", cause, old, last.Format(time.RFC3339), last.Format(time.RFC3339))
+	}
+	ch.log.Error("position lost, going on as configured; changes may be missing",
+		"policy", ch.capture.OnExpired, "replay_id", old, "last_commit", last, "err", cause)
+	ch.tracker.forget(ch.capture.OnExpired == Earliest)
+	return nil
+}
+
+// resume puts the channel at the position that the checkpoint holds.
+func (c *channel) resume(pos event.Position) {
+	pos.Org, pos.OrgID, pos.Channel = c.capture.Org, c.org.id(), c.capture.Channel
+	c.tracker = newTracker(pos, c.capture.Earliest)
+	c.update(func(s *ChannelStatus) { s.InHand = 0 })
+	if c.tracker.known() {
+		c.committed(pos, 0)
+	}
+}

@@ -1,0 +1,220 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sfbridge/kafka"
+	"sfbridge/pubsub"
+	"sfbridge/salesforce/auth"
+	"sfbridge/schemas"
+)
+
+// start reaches every side once. What only time can mend is tried again for
+// StartTimeout; the rest ends the start at once, with a remedy.
+func (b *Bridge) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.StartTimeout)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.reach(ctx, partRegistry, b.registry.Check) })
+	g.Go(func() error { return b.reach(ctx, partKafka, b.startKafka) })
+	for _, o := range b.orgs {
+		g.Go(func() error {
+			if err := b.reach(ctx, partOrg(o.name), o.login); err != nil {
+				return err
+			}
+			return b.checkChannels(ctx, o)
+		})
+	}
+	return g.Wait()
+}
+
+// reach tries one side until it answers, or says something that waiting will
+// not change, or the time for the start is over.
+func (b *Bridge) reach(ctx context.Context, part string, try func(context.Context) error) error {
+	bo := retrying(100*time.Millisecond, 3*time.Second)
+	var last error
+	for {
+		err := try(ctx)
+		b.health.part(part, err)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if !passing(err) {
+			return fmt.Errorf("%s: %w", part, err)
+		}
+		b.log.Warn("not reached yet, trying again", "part", part, "err", err)
+		if bo.wait(ctx) != nil {
+			return fmt.Errorf("%s: not reached within %s: %w", part, b.cfg.StartTimeout, last)
+		}
+	}
+}
+
+// passing tells whether waiting may mend an error of the start.
+func passing(err error) bool {
+	var perm *permanentError
+	return !errors.As(err, &perm) &&
+		(auth.Retryable(err) || pubsub.Retryable(err) || schemas.Retryable(err) || kafka.Retryable(err))
+}
+
+// permanentError marks what waiting will not mend.
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+func permanent(format string, args ...any) error {
+	return &permanentError{fmt.Errorf(format, args...)}
+}
+
+func (o *org) login(ctx context.Context) error {
+	tok, err := o.session.Token(ctx)
+	if err != nil {
+		return err
+	}
+	o.orgID.Store(tok.OrgID)
+	return nil
+}
+
+// checkChannels asks for every channel of an org, a few at a time.
+func (b *Bridge) checkChannels(ctx context.Context, o *org) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for _, ch := range b.channels {
+		if ch.org != o {
+			continue
+		}
+		g.Go(func() error {
+			return b.reach(ctx, "channel "+ch.capture.Org+ch.capture.Channel, func(ctx context.Context) error {
+				return checkChannel(ctx, o, ch.capture.Channel)
+			})
+		})
+	}
+	return g.Wait()
+}
+
+func checkChannel(ctx context.Context, o *org, channel string) error {
+	topic, err := o.pubsub.Topic(ctx, channel)
+	if err != nil {
+		return err
+	}
+	if !topic.CanSubscribe {
+		return permanent("the integration user may not subscribe to %s: give it View All Records on the object "+
+			"(change events) or Read on the event (platform events)", channel)
+	}
+	return nil
+}
+
+// startKafka makes sure of the topics and that no process of another
+// configuration uses the name.
+func (b *Bridge) startKafka(ctx context.Context) error {
+	if err := b.kafka.Ping(ctx); err != nil {
+		return err
+	}
+	for _, spec := range b.topicSpecs() {
+		if err := b.ensureTopic(ctx, spec); err != nil {
+			return err
+		}
+	}
+	if err := b.checkLanes(ctx); err != nil {
+		return err
+	}
+	return b.checkMembers(ctx)
+}
+
+// topicSpecs lists what must exist before anything can be written; topics of
+// events are made when their first event comes.
+func (b *Bridge) topicSpecs() []kafka.TopicSpec {
+	c := &b.cfg
+	compact := map[string]string{"cleanup.policy": "compact"}
+	specs := []kafka.TopicSpec{
+		{Name: c.assignmentTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication},
+		{Name: c.checkpointTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication, Configs: compact},
+	}
+	dlq := c.deleteConfigs()
+	dlq["max.message.bytes"] = strconv.Itoa(4 << 20) // a whole event of 1 MB, in base64
+	specs = append(specs, kafka.TopicSpec{Name: c.deadLetterTopic(), Partitions: c.Topics.Partitions,
+		Replication: c.Topics.Replication, Configs: dlq})
+	for _, cp := range c.Captures {
+		if object := objectOfChannel(cp.Channel); object != "" {
+			specs = append(specs, kafka.TopicSpec{Name: c.changeTopic(object), Partitions: c.Topics.Partitions,
+				Replication: c.Topics.Replication, Configs: c.deleteConfigs()})
+		}
+	}
+	return specs
+}
+
+func (c *Config) deleteConfigs() map[string]string {
+	m := map[string]string{"cleanup.policy": "delete"}
+	if c.Topics.Retention > 0 {
+		m["retention.ms"] = strconv.FormatInt(c.Topics.Retention.Milliseconds(), 10)
+	}
+	if c.Topics.MaxBytes > 0 {
+		m["max.message.bytes"] = strconv.Itoa(c.Topics.MaxBytes)
+	}
+	return m
+}
+
+func (b *Bridge) ensureTopic(ctx context.Context, spec kafka.TopicSpec) error {
+	if !b.cfg.Topics.Create {
+		if _, err := b.kafka.Partitions(ctx, spec.Name); err != nil {
+			if kafka.Retryable(err) {
+				return err
+			}
+			return permanent("topic %s: %w: create it with %d partitions, or set kafka.topics.create to true",
+				spec.Name, err, spec.Partitions)
+		}
+		return nil
+	}
+	created, err := b.kafka.EnsureTopic(ctx, spec)
+	if created {
+		b.log.Info("topic created", "topic", spec.Name, "partitions", spec.Partitions)
+	}
+	return err
+}
+
+// checkLanes insists that both internal topics have exactly one partition a
+// lane: a channel's checkpoint lives in the partition of its lane.
+func (b *Bridge) checkLanes(ctx context.Context) error {
+	for _, topic := range []string{b.cfg.assignmentTopic(), b.cfg.checkpointTopic()} {
+		n, err := b.kafka.Partitions(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if n != b.cfg.Lanes {
+			return permanent("topic %s has %d partitions and kafka.lanes says %d: the number of lanes is fixed when a bridge "+
+				"first starts, since positions live by lane; set kafka.lanes to %d", topic, n, b.cfg.Lanes, n)
+		}
+	}
+	return nil
+}
+
+// checkMembers refuses to work beside a process that has the same name and
+// another configuration: they would share out channels that only one knows.
+func (b *Bridge) checkMembers(ctx context.Context) error {
+	members, err := b.kafka.GroupMembers(ctx, b.cfg.group())
+	if err != nil {
+		return fmt.Errorf("members of group %s: %w", b.cfg.group(), err)
+	}
+	for _, m := range members {
+		var other identity
+		if json.Unmarshal(m.UserData, &other) != nil {
+			return permanent("group %s has a member (%s at %s) that is no sfbridge: give this bridge another name",
+				b.cfg.group(), m.ClientID, m.Host)
+		}
+		if other.Fingerprint != b.cfg.Fingerprint {
+			return permanent("a process on host %s (pid %d, since %s) has the name %q and another configuration (fingerprint %s, "+
+				"here %s): give both the same file, stop that one first, or choose another name",
+				other.Host, other.PID, other.Started.Format(time.RFC3339), b.cfg.Name, other.Fingerprint, b.cfg.Fingerprint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"sfbridge/bridge"
+	"sfbridge/kafka"
+	"sfbridge/pubsub"
+	"sfbridge/salesforce"
+	"sfbridge/salesforce/auth"
+	"sfbridge/schemas"
+)
+
+// Bridge turns the checked file into what package bridge needs. It reads
+// certificates and secrets, so it fails when one of them is gone by now.
+func (c *Config) Bridge(log *slog.Logger) (bridge.Config, error) {
+	out := bridge.Config{
+		Name: c.Name, Orgs: make(map[string]bridge.OrgConfig, len(c.Orgs)),
+		AtLeastOnce: c.Kafka.Delivery == AtLeastOnce,
+		Lanes:       int32(c.Kafka.Lanes), TransactionTimeout: c.Kafka.TransactionTimeout,
+		SessionTimeout: c.Kafka.SessionTimeout, Memory: int64(c.Memory), ShutdownTimeout: c.ShutdownTimeout,
+		Listen: c.Listen, Fingerprint: c.Fingerprint(), Logger: log,
+		Topics: bridge.TopicConfig{
+			Prefix: c.Kafka.TopicPrefix, Create: c.Kafka.Topics.Create, Partitions: int32(c.Kafka.Topics.Partitions),
+			Replication: int16(c.Kafka.Topics.Replication), Retention: c.Kafka.Topics.Retention,
+			MaxBytes: int(c.Kafka.Topics.MaxMessageBytes),
+		},
+	}
+	token, err := c.ListenToken.Get()
+	if err != nil {
+		return out, fmt.Errorf("listen_token: %w", err)
+	}
+	out.ListenToken = auth.Secret(token)
+	if out.Kafka, err = c.Kafka.client(); err != nil {
+		return out, fmt.Errorf("kafka: %w", err)
+	}
+	if out.Registry, err = c.SchemaRegistry.client(); err != nil {
+		return out, fmt.Errorf("schema_registry: %w", err)
+	}
+	for name, org := range c.Orgs {
+		if out.Orgs[name], err = org.client(); err != nil {
+			return out, fmt.Errorf("orgs.%s: %w", name, err)
+		}
+	}
+	for _, cp := range c.Capture {
+		for _, channel := range cp.ChannelNames() {
+			out.Captures = append(out.Captures, bridge.Capture{
+				Org: cp.Org, Channel: channel, Earliest: cp.From == Earliest,
+				OnExpired: bridge.ExpiredPolicy(cp.OnReplayExpired), KeyField: cp.KeyField,
+			})
+		}
+	}
+	return out, nil
+}
+
+func (k *Kafka) client() (kafka.Config, error) {
+	tlsConfig, err := k.TLS.Client()
+	if err != nil {
+		return kafka.Config{}, err
+	}
+	cfg := kafka.Config{Brokers: k.Brokers, Compression: k.Compression, TLS: tlsConfig}
+	if k.SASL.Mechanism != NoSASL {
+		cfg.SASL = kafka.SASLConfig{
+			Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Get,
+			Token: func(context.Context) (string, error) {
+				if k.SASL.TokenFile.IsSet() {
+					return k.SASL.TokenFile.Secret().Get()
+				}
+				return k.SASL.Token.Get()
+			},
+		}
+	}
+	return cfg, nil
+}
+
+func (r *SchemaRegistry) client() (schemas.RegistryConfig, error) {
+	cfg := schemas.RegistryConfig{URL: r.URL, Username: r.Username, Timeout: r.Timeout}
+	if r.Password.IsSet() {
+		cfg.Password = r.Password.Get
+	}
+	if r.BearerToken.IsSet() {
+		cfg.Bearer = r.BearerToken.Get
+	}
+	var err error
+	cfg.TLS, err = r.CAFile.Roots()
+	return cfg, err
+}
+
+func (o Org) client() (bridge.OrgConfig, error) {
+	roots, err := o.CAFile.Roots()
+	if err != nil {
+		return bridge.OrgConfig{}, err
+	}
+	authConfig, err := o.Auth.client(o.LoginURL)
+	if err != nil {
+		return bridge.OrgConfig{}, err
+	}
+	web := httpClient(roots)
+	authConfig.HTTPClient = web
+	return bridge.OrgConfig{
+		Auth: authConfig,
+		PubSub: pubsub.Config{Endpoint: o.PubSubEndpoint, TLS: roots, Plaintext: !o.PubSubTLS,
+			KeepalivePeriod: o.Keepalive, StreamsPerConn: o.StreamsPerConnection},
+		REST:   salesforce.Config{APIVersion: o.APIVersion, HTTPClient: web},
+		Credit: o.Credit,
+	}, nil
+}
+
+// httpClient speaks to an org with the trust that was configured for it.
+func httpClient(roots *tls.Config) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = roots
+	return &http.Client{Transport: t}
+}
+
+func (a Auth) client(loginURL string) (auth.Config, error) {
+	cfg := auth.Config{
+		Method: a.Method, LoginURL: loginURL, TokenURL: a.TokenURL, Audience: a.Audience, ClientID: a.ClientID,
+		Username: a.Username, InstanceURL: a.InstanceURL,
+	}
+	if key := a.Key(); key.IsSet() {
+		cfg.PrivateKey = func() ([]byte, error) {
+			text, err := key.Get()
+			return []byte(text), err
+		}
+	}
+	for _, s := range []struct {
+		name string
+		from Secret
+		to   *auth.Secret
+	}{
+		{"client_secret", a.ClientSecret, &cfg.ClientSecret},
+		{"refresh_token", a.RefreshToken, &cfg.RefreshToken},
+		{"access_token", a.AccessToken, &cfg.AccessToken},
+		{"password", a.Password, &cfg.Password},
+	} {
+		text, err := s.from.Get()
+		if err != nil {
+			return cfg, fmt.Errorf("auth.%s: %w", s.name, err)
+		}
+		*s.to = auth.Secret(text)
+	}
+	return cfg, nil
+}
