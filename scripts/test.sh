@@ -45,7 +45,16 @@ stage_format() {
 }
 
 stage_vet() { go vet ./... && go vet -tags 'integration compat crash crashpoints' ./...; }
-stage_build() { go build ./... && CGO_ENABLED=0 go build -trimpath -o bin/sfbridge ./cmd/sfbridge; }
+
+# build: everything, and the program as users get it: one static file of at most 60 MB.
+stage_build() {
+  local size
+  go build ./... && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sfbridge ./cmd/sfbridge || return 1
+  if ldd bin/sfbridge >/dev/null 2>&1; then say "bin/sfbridge is not static"; return 1; fi
+  size=$(stat -c %s bin/sfbridge)
+  say "bin/sfbridge has $((size / 1000000)) MB"
+  [ "$size" -le 60000000 ] || { say "that is more than 60 MB"; return 1; }
+}
 stage_unit() { go test ./...; }
 
 stage_race() {
