@@ -48,6 +48,9 @@ type Config struct {
 	MaxBatch    int
 	VaryBatches bool
 
+	OAuth OAuthConfig // who may log in
+	REST  RESTConfig  // limits of the REST API
+
 	Switches Switches
 	Faults   []Fault
 	Logger   *slog.Logger // nil = discard

@@ -2,6 +2,7 @@ package orgsim_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"testing"
 
@@ -188,3 +189,5 @@ func TestUpsert_ByExternalID_CreatesOnceThenUpdates(t *testing.T) {
 		t.Errorf("ids %s and %s, row %v", first, second, r.Fields())
 	}
 }
+
+func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
