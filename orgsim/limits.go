@@ -1,0 +1,81 @@
+package orgsim
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// apiUsage counts calls over the last 24 hours, an hour a bucket.
+type apiUsage struct {
+	mu      sync.Mutex
+	buckets [24]int // guarded by mu
+	last    int64   // guarded by mu; the hour of the newest bucket, since the epoch
+}
+
+// count adds a call, unless the limit is reached; it gives the calls of the
+// last 24 hours.
+func (u *apiUsage) count(now time.Time, limit int) (used int, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	used = u.roll(now)
+	if used >= limit {
+		return used, false
+	}
+	u.buckets[u.last%24]++
+	return used + 1, true
+}
+
+// used gives the calls of the last 24 hours.
+func (u *apiUsage) used(now time.Time) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.roll(now)
+}
+
+// roll empties the buckets of hours gone by. The caller holds mu.
+func (u *apiUsage) roll(now time.Time) int {
+	hour := now.Unix() / 3600
+	for h := max(u.last+1, hour-23); h <= hour; h++ {
+		u.buckets[h%24] = 0
+	}
+	u.last = max(u.last, hour)
+	sum := 0
+	for _, n := range u.buckets {
+		sum += n
+	}
+	return sum
+}
+
+// limit is one entry of the limits resource.
+type limit struct {
+	Max       int
+	Remaining int
+}
+
+// limits answers with the allocations that a bridge reads.
+func (c *call) limits() error {
+	if err := c.allow(http.MethodGet); err != nil {
+		return err
+	}
+	daily := c.rest.cfg.DailyAPILimit
+	free := func(n int) limit { return limit{Max: n, Remaining: n} }
+	return c.json(http.StatusOK, map[string]limit{
+		"DailyApiRequests":                            {Max: daily, Remaining: max(0, daily-c.rest.usage.used(time.Now()))},
+		"DailyBulkApiBatches":                         free(15000),
+		"DailyBulkV2QueryJobs":                        free(10000),
+		"DailyBulkV2QueryFileStorageMB":               free(976562),
+		"DailyDeliveredPlatformEvents":                free(50000),
+		"HourlyPublishedPlatformEvents":               free(250000),
+		"HourlyPublishedStandardVolumePlatformEvents": free(1000),
+		"MonthlyPlatformEventsUsageEntitlement":       free(0),
+		"DurableStreamingApiConcurrentClients":        free(2000),
+		"DailyDurableStreamingApiEvents":              free(1000000),
+		"HourlyODataCallout":                          free(20000),
+		"HourlyLongTermIdMapping":                     free(100000),
+		"HourlyShortTermIdMapping":                    free(100000),
+		"DailyAsyncApexExecutions":                    free(250000),
+		"DataStorageMB":                               free(10240),
+		"FileStorageMB":                               free(10240),
+	})
+}

@@ -1,0 +1,85 @@
+package orgsim
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// web is what the org answers over HTTP.
+type web struct {
+	oauth *oauth
+	rest  *rest
+}
+
+func newWeb(o *Org) *web {
+	return &web{oauth: newOAuth(o, o.cfg.OAuth), rest: newREST(o, o.cfg.REST)}
+}
+
+// HTTPHandler serves what an org serves over HTTP: OAuth, the REST API and
+// the login call of the SOAP API. It may be served on several listeners.
+func (o *Org) HTTPHandler() http.Handler { return http.HandlerFunc(o.serveHTTP) }
+
+func (o *Org) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	switch {
+	case path == "/services/data" || strings.HasPrefix(path, "/services/data/"):
+		o.web.rest.serve(w, r)
+	case strings.HasPrefix(path, "/services/Soap/"):
+		o.web.oauth.serveSOAP(w, r)
+	case !o.web.oauth.serve(w, r):
+		http.Error(w, "URL No Longer Exists", http.StatusNotFound)
+	}
+}
+
+// apiVersion is the newest version that the org answers: 64 of 64.0.
+func (o *Org) apiVersion() int {
+	major, _, _ := strings.Cut(o.cfg.APIVersion, ".")
+	n, err := strconv.Atoi(major)
+	if err != nil || n < minAPIVersion {
+		return minAPIVersion
+	}
+	return n
+}
+
+// simUser is a user as the login needs it.
+type simUser struct {
+	ID, Username, Name, Email string
+	Active                    bool
+}
+
+func userOf(r *Record) simUser {
+	return simUser{
+		ID: r.ID, Username: r.Get("Username").Text(), Name: r.Get("Name").Text(), Email: r.Get("Email").Text(),
+		Active: r.Get("IsActive").True() && !r.Deleted,
+	}
+}
+
+// userByName finds a user by username, whatever its case.
+func (o *Org) userByName(username string) (simUser, bool) {
+	var found *Record
+	o.Scan("User", false, func(r *Record) bool {
+		if strings.EqualFold(r.Get("Username").Text(), username) {
+			found = r
+		}
+		return found == nil
+	})
+	if found == nil {
+		return simUser{}, false
+	}
+	return userOf(found), true
+}
+
+func (o *Org) userByID(id string) (simUser, bool) {
+	r := o.Get(id)
+	if r == nil || r.Object != "User" {
+		return simUser{}, false
+	}
+	return userOf(r), true
+}
+
+// canRead tells whether a user may see an object at all.
+func (o *Org) canRead(userID, object string) bool { return true }
+
+// canReadField tells whether a user may see a field.
+func (o *Org) canReadField(userID, object, field string) bool { return true }
