@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sfbridge/event"
 )
 
 // Org is one simulated org. It is safe for use by many goroutines.
@@ -26,8 +28,18 @@ type Org struct {
 	names    map[string]string // lower-case to API name
 	rng      *rand.Rand
 	commits  commitState
+	schemas  map[event.SchemaID]*schema // of today and of before
+	captured map[string]bool            // objects with change events
+	detailed map[string]bool            // objects whose events keep their detail, for enrichment and hidden fields
+	channels map[string]ChannelDef      // custom channels by name
+	access   map[string]Access          // by user id
 	userID   string
 	closed   bool
+
+	bus     *bus
+	ledger  *Ledger
+	usage   *usage
+	streams streams
 }
 
 // New makes an org with its integration user and no other rows.
@@ -39,7 +51,13 @@ func New(cfg Config) (*Org, error) {
 	o := &Org{
 		cfg: cfg, log: cfg.Logger.With("component", "orgsim"),
 		tables: map[string]*table{}, byPrefix: map[string]*table{}, names: map[string]string{},
-		rng: rand.New(rand.NewPCG(cfg.Seed, 0x5bd1e995)),
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 1)),
+		commits: commitState{number: firstCommitNumber},
+		schemas: map[event.SchemaID]*schema{}, captured: map[string]bool{}, detailed: map[string]bool{},
+		channels: map[string]ChannelDef{}, access: map[string]Access{},
+		bus:    newBus(&cfg, rand.New(rand.NewPCG(cfg.Seed, 2))),
+		ledger: &Ledger{keep: cfg.KeepLedger, idBytes: cfg.Switches.ReplayIDBytes, counts: map[string]int64{}},
+		usage:  newUsage(),
 	}
 	o.web = newWeb(o)
 	for i := range cfg.Objects {
@@ -59,7 +77,33 @@ func New(cfg Config) (*Org, error) {
 	if err := o.addIntegrationUser(); err != nil {
 		return nil, err
 	}
+	if err := o.openChannels(); err != nil {
+		return nil, err
+	}
 	return o, nil
+}
+
+// openChannels says what is captured and sets up the custom channels.
+func (o *Org) openChannels() error {
+	names := o.cfg.Captured
+	if names == nil {
+		for _, t := range o.tables {
+			if !t.def.Event && !t.def.NotCaptured {
+				names = append(names, t.def.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		if err := o.Capture(name, true); err != nil {
+			return err
+		}
+	}
+	for _, def := range o.cfg.Channels {
+		if err := o.SetChannel(def); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close ends every stream and service of the org. It is safe to call twice.
@@ -67,6 +111,7 @@ func (o *Org) Close() {
 	o.mu.Lock()
 	o.closed = true
 	o.mu.Unlock()
+	o.streams.close()
 }
 
 // OrgID is the org's id, 18 characters.
@@ -95,9 +140,24 @@ func (o *Org) define(def *ObjectDef, ordinal int) error {
 		return fmt.Errorf("object %s: key prefix %s belongs to %s", def.Name, def.KeyPrefix, other.def.Name)
 	}
 	t := newTable(def)
+	o.setSchema(t)
 	o.tables[def.Name], o.byPrefix[def.KeyPrefix], o.names[lower] = t, t, def.Name
 	return nil
 }
+
+// setSchema makes the event schema of a table's definition; the ones before
+// stay known, since stored events name them.
+func (o *Org) setSchema(t *table) {
+	s := newSchema(t.def)
+	if known := o.schemas[s.id]; known != nil && known.json == s.json {
+		s = known
+	}
+	o.schemas[s.id] = s
+	t.schema = s
+}
+
+// Ledger gives the record of what the org committed.
+func (o *Org) Ledger() *Ledger { return o.ledger }
 
 func (o *Org) checkReferences() error {
 	for _, t := range o.tables {
@@ -268,6 +328,7 @@ func (o *Org) AlterObject(object string, fn func(*ObjectDef)) error {
 	}
 	def.ModifiedAt = time.Now().UTC().Truncate(time.Second)
 	t.def = def
+	o.setSchema(t)
 	for id, r := range t.rows {
 		kept := r.with(nil)
 		for name := range r.fields {
