@@ -105,7 +105,7 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 	defer cancel()
 	defer context.AfterFunc(g.ctx, cancel)()
 
-	wait := newBackoff(50*time.Millisecond, 2*time.Second)
+	wait := newWaiter(50*time.Millisecond, 2*time.Second)
 	for {
 		gen, err := g.join(ctx)
 		if err == nil {

@@ -25,7 +25,7 @@ const (
 // into one request, and a leader has one request under way at a time. What fails for a reason that passes is sent again as
 // it is: same producer id, epoch and sequence, so the broker recognises a batch that it has already.
 func (p *Producer) send(ctx context.Context, queues []*queue) error {
-	wait := newBackoff(5*time.Millisecond, 500*time.Millisecond)
+	wait := newWaiter(5*time.Millisecond, 500*time.Millisecond)
 	for attempt := 1; ; attempt++ {
 		err := p.sendOnce(ctx, queues)
 		if err == nil {

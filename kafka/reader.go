@@ -126,7 +126,7 @@ const unknownFor = 5 * time.Second
 
 // retrying runs a request to a partition's leader until it succeeds, fails for good, or ctx ends.
 func (c *Client) retrying(ctx context.Context, tp topicPartition, fn func() error) error {
-	wait, began := newBackoff(20*time.Millisecond, 2*time.Second), time.Now()
+	wait, began := newWaiter(20*time.Millisecond, 2*time.Second), time.Now()
 	for {
 		err := fn()
 		if err == nil || !Retryable(err) {

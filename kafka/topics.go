@@ -97,7 +97,7 @@ func (cl *cluster) controllerAddr() (string, bool) {
 func (c *Client) awaitLeaders(ctx context.Context, topic string) (*topicInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, leadersTimeout)
 	defer cancel()
-	wait := newBackoff(10*time.Millisecond, time.Second)
+	wait := newWaiter(10*time.Millisecond, time.Second)
 	for {
 		info, err := c.refreshTopic(ctx, topic)
 		if err == nil {

@@ -104,7 +104,7 @@ func (p *Producer) endTxn(ctx context.Context, commit bool) error {
 
 // askCoordinator repeats a request until it is answered with something final, or ctx ends.
 func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
-	slow, busy := newBackoff(20*time.Millisecond, time.Second), newBackoff(time.Millisecond, 20*time.Millisecond)
+	slow, busy := newWaiter(20*time.Millisecond, time.Second), newWaiter(time.Millisecond, 20*time.Millisecond)
 	for attempt := 1; ; attempt++ {
 		m, err := p.client.callCoordinator(ctx, p.transactionKey(), requestTimeout, req, code)
 		if err == nil {
