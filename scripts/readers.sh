@@ -17,7 +17,7 @@ if [ "$(cat "$rig/readers/java.sum" 2>/dev/null)" != "$sum" ]; then
   "$root/scripts/need.sh" maven
   say "building the Java reader"
   rm -rf "$rig/readers/java"
-  mvn -B -q -f "$src/java/pom.xml" process-classes -Drig.out="$rig/readers/java" >&2
+  mvn -B -q -Dstyle.color=never -f "$src/java/pom.xml" process-classes -Drig.out="$rig/readers/java" >&2
   printf '%s\n' "$sum" >"$rig/readers/java.sum"
 fi
 

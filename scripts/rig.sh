@@ -33,7 +33,7 @@ install_jars() {
     "$root/scripts/need.sh" java maven >&2
     say "fetching Apache Kafka and the schema registry through Maven"
     rm -rf "$rig/kafka" "$rig/registry" "$rig/download"
-    mvn -B -q -f "$root/test/rig/pom.xml" package -Drig.dir="$rig" >&2
+    mvn -B -q -Dstyle.color=never -f "$root/test/rig/pom.xml" package -Drig.dir="$rig" >&2
     mkdir -p "$rig/registry"
     tar xzf "$rig"/download/apicurio-registry-app-*-all.tar.gz -C "$rig/registry"
     rm -rf "$rig/download"
@@ -142,7 +142,7 @@ launch() {
   echo $! >"$1/pid"
 }
 
-broker_ready() { grep -q 'Kafka Server started' "$1" && listening "$2"; }
+broker_ready() { grep -qs 'Kafka Server started' "$1" && listening "$2"; }
 
 # start_kafka: the shared broker, empty.
 start_kafka() {
