@@ -196,7 +196,10 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		ceType = []byte("com.salesforce." + h.EntityName + "." + string(h.ChangeType))
 		r.types[h.ChangeType] = ceType
 	}
-	for _, id := range h.RecordIDs {
+	for i, id := range h.RecordIDs {
+		if i == 2 {
+			crashpoint.Here("inside-event")
+		}
 		key := a.copy(id)
 		a.reserve(len(ev.Payload) + headerRoom(h))
 		start := len(a.buf)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"sfbridge/internal/crashpoint"
 )
 
 // ProducerConfig says how to write.
@@ -161,6 +163,7 @@ func (p *Producer) write(ctx context.Context, pl *plan) error {
 		return err
 	}
 	p.open = false // from here on only the coordinator knows
+	crashpoint.Here("after-produce")
 	if err := p.endTxn(ctx, true); err != nil {
 		return err
 	}

@@ -32,8 +32,10 @@ var top = map[string]level{
 	"salesforce/auth": leaves,
 	"pubsub/pubsubpb": leaves,
 	"internal":        helpers,
-	"test":            tests,
-	".":               tests,
+	// A whole system to play with: what the demo and whole-program tests start.
+	"internal/sandbox": programs,
+	"test":             tests,
+	".":                tests,
 }
 
 // levelOf finds the row of a package.
@@ -105,11 +107,11 @@ var rules = []rule{
 		why: "Kafka's side knows nothing of Salesforce's clients; bridge brings the two together",
 	},
 	{
-		imported: "./orgsim", allowed: []string{"cmd", "orgsim", "test", "internal/docgen"},
+		imported: "./orgsim", allowed: []string{"cmd", "orgsim", "test", "internal/sandbox"},
 		why: "the simulated org is a part of its own: only a command or a test starts one, and nothing may come to depend on it",
 	},
 	{
-		imported: "./internal/embedded", allowed: []string{"cmd", "test", "internal/embedded"},
+		imported: "./internal/embedded", allowed: []string{"cmd", "test", "internal/embedded", "internal/sandbox"},
 		why: "the embedded Kafka and registry are for the demo and for tests",
 	},
 	{
@@ -121,7 +123,7 @@ var rules = []rule{
 		why: "package testing belongs to tests; put the helper below test/ or in a package whose name ends in test",
 	},
 	{
-		imported: "github.com/twmb/franz-go/pkg/kgo", allowed: []string{"cmd", "test", "internal/embedded", "internal/deps"},
+		imported: "github.com/twmb/franz-go/pkg/kgo", allowed: []string{"cmd", "test", "internal/sandbox", "internal/deps"},
 		why: "franz-go is the second opinion on what package kafka wrote; the bridge itself has one Kafka client",
 	},
 	{
