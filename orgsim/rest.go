@@ -66,6 +66,7 @@ type call struct {
 	path    []string // segments behind the version, percent-decoded
 	token   string
 	userID  string
+	access  Access // what the user may not see
 	client  string // of Sforce-Call-Options
 	cut     bool   // the connection is to be cut before the answer
 }
@@ -149,7 +150,7 @@ func (c *call) authenticate() error {
 	if !ok {
 		return &apiError{Status: http.StatusUnauthorized, Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}
 	}
-	c.userID = user
+	c.userID, c.access = user, c.rest.org.accessOf(user)
 	used, ok := c.rest.usage.count(time.Now(), c.rest.cfg.DailyAPILimit)
 	c.w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.Itoa(used)+"/"+strconv.Itoa(c.rest.cfg.DailyAPILimit))
 	if !ok {
@@ -196,7 +197,7 @@ func (c *call) sobjects(path []string) error {
 	if len(path) == 2 && path[1] == "eventSchema" {
 		return c.eventSchemaByName(path[0])
 	}
-	if def == nil || !c.rest.org.canRead(c.userID, def.Name) {
+	if def == nil || c.access.forbids(def.Name) {
 		return errNotFound()
 	}
 	switch {

@@ -16,7 +16,7 @@ func (c *call) describeGlobal() error {
 	var newest time.Time
 	list := []map[string]any{}
 	for _, def := range c.rest.org.Objects() {
-		if c.rest.org.canRead(c.userID, def.Name) {
+		if !c.access.forbids(def.Name) {
 			list = append(list, c.objectFlags(def))
 			newest = later(newest, def.ModifiedAt)
 		}
@@ -78,7 +78,7 @@ func (c *call) describe(def *ObjectDef) error {
 	out := c.objectFlags(def)
 	fields := []map[string]any{}
 	for _, f := range def.Fields {
-		if c.rest.org.canReadField(c.userID, def.Name, f.Name) {
+		if !c.access.hides(def.Name, f.Name) {
 			fields = append(fields, describeField(def, f))
 		}
 	}

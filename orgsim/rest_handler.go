@@ -2,6 +2,7 @@ package orgsim
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,8 +79,5 @@ func (o *Org) userByID(id string) (simUser, bool) {
 	return userOf(r), true
 }
 
-// canRead tells whether a user may see an object at all.
-func (o *Org) canRead(userID, object string) bool { return true }
-
-// canReadField tells whether a user may see a field.
-func (o *Org) canReadField(userID, object, field string) bool { return true }
+// hides tells whether a field of an object is kept from the user.
+func (a Access) hides(object, field string) bool { return slices.Contains(a.Hidden[object], field) }

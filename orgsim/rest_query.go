@@ -46,7 +46,7 @@ func (c *call) query(all bool) error {
 	if err != nil {
 		return err
 	}
-	plan, err := soql.Bind(q, catalog{c.rest.org, c.userID}, time.Now())
+	plan, err := soql.Bind(q, catalog{c.rest.org, c.access}, time.Now())
 	if err != nil {
 		return err
 	}

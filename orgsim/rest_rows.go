@@ -54,7 +54,8 @@ func (c *call) create(def *ObjectDef) error {
 }
 
 // values turns a body into field values. The id, and the key of an upsert,
-// must not stand in it; a nested object names a parent by its external id.
+// must not stand in it; a nested object names a parent by its external id,
+// which takes a transaction to look it up in.
 func (c *call) values(tx *Tx, def *ObjectDef, body map[string]any, key string) (map[string]Value, error) {
 	out := make(map[string]Value, len(body))
 	for name, v := range body {
@@ -65,10 +66,10 @@ func (c *call) values(tx *Tx, def *ObjectDef, body map[string]any, key string) (
 			return nil, badRequest(CodeInvalidField, "The "+name+" field should not be specified in the sobject data.", name)
 		}
 		f := def.Field(name)
-		if f == nil || !c.rest.org.canReadField(c.userID, def.Name, f.Name) {
+		if f == nil || c.access.hides(def.Name, f.Name) {
 			parent, ok := v.(map[string]any)
 			ref := referenceOf(def, name)
-			if !ok || ref == nil {
+			if !ok || ref == nil || tx == nil {
 				return nil, badRequest(CodeInvalidField, "No such column '"+name+"' on sobject of type "+def.Name)
 			}
 			id, err := c.parentID(tx, ref, parent)
@@ -193,7 +194,7 @@ func (c *call) getRow(def *ObjectDef, r *Record) error {
 		names = map[string]bool{}
 		for _, name := range strings.Split(list, ",") {
 			f := def.Field(strings.TrimSpace(name))
-			if f == nil || !c.rest.org.canReadField(c.userID, def.Name, f.Name) {
+			if f == nil || c.access.hides(def.Name, f.Name) {
 				return badRequest(CodeInvalidField, "\n"+name+"\n^\nNo such column '"+name+"' on entity '"+def.Name+"'.")
 			}
 			names[f.Name] = true
@@ -257,7 +258,7 @@ func (c *call) byExternalID(def *ObjectDef, field, value string) error {
 		return err
 	}
 	f := def.Field(field)
-	if f == nil || !f.IDLookup() || def.Event || !c.rest.org.canReadField(c.userID, def.Name, f.Name) {
+	if f == nil || !f.IDLookup() || def.Event || c.access.hides(def.Name, f.Name) {
 		return errNotFound()
 	}
 	key, err := f.FromText(value)

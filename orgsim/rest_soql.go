@@ -10,13 +10,13 @@ import (
 // catalog shows the org's objects to a query, as far as its user sees them.
 type catalog struct {
 	org    *Org
-	userID string
+	access Access
 }
 
 // Object finds an object that has rows.
 func (cat catalog) Object(name string) (soql.Object, bool) {
 	def := cat.org.Object(name)
-	if def == nil || def.Event || !cat.org.canRead(cat.userID, def.Name) {
+	if def == nil || def.Event || cat.access.forbids(def.Name) {
 		return nil, false
 	}
 	return queryObject{cat, def}, true
@@ -35,7 +35,7 @@ func (q queryObject) Name() string { return q.def.Name }
 func (q queryObject) Fields() []soql.Field {
 	out := make([]soql.Field, 0, len(q.def.Fields))
 	for _, f := range q.def.Fields {
-		if q.cat.org.canReadField(q.cat.userID, q.def.Name, f.Name) {
+		if !q.cat.access.hides(q.def.Name, f.Name) {
 			out = append(out, queryField(f))
 		}
 	}
@@ -45,7 +45,7 @@ func (q queryObject) Fields() []soql.Field {
 // Field finds one field.
 func (q queryObject) Field(name string) (soql.Field, bool) {
 	f := q.def.Field(name)
-	if f == nil || !q.cat.org.canReadField(q.cat.userID, q.def.Name, f.Name) {
+	if f == nil || q.cat.access.hides(q.def.Name, f.Name) {
 		return soql.Field{}, false
 	}
 	return queryField(f), true

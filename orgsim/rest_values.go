@@ -11,7 +11,7 @@ func (c *call) appendRow(dst []byte, def *ObjectDef, r *Record, names map[string
 	dst = append(dst, `{"attributes":`...)
 	dst = c.appendAttributes(dst, def.Name, r.ID)
 	for _, f := range def.Fields {
-		if names != nil && !names[f.Name] || !c.rest.org.canReadField(c.userID, def.Name, f.Name) {
+		if names != nil && !names[f.Name] || c.access.hides(def.Name, f.Name) {
 			continue
 		}
 		dst = append(dst, ',', '"')
