@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"sfbridge/event"
@@ -20,9 +21,9 @@ func SharesReplayIDs(channel string) bool {
 type Cursor struct {
 	start  Start
 	shared bool
-	moved  bool
 	// after is the last replay id whose events are all seen; open and count
-	// speak of the group that follows it.
+	// speak of the group that follows it. Both are copies: an id of an event
+	// would keep the whole response in memory.
 	after event.ReplayID
 	open  event.ReplayID
 	count int
@@ -32,7 +33,7 @@ type Cursor struct {
 func NewCursor(channel string, start Start) *Cursor {
 	return &Cursor{
 		start: start, shared: SharesReplayIDs(channel),
-		after: start.ReplayID, open: start.OpenReplayID, count: start.OpenCount,
+		after: slices.Clone(start.ReplayID), open: slices.Clone(start.OpenReplayID), count: start.OpenCount,
 	}
 }
 
@@ -41,17 +42,16 @@ func (c *Cursor) Event(id event.ReplayID) {
 	if len(id) == 0 {
 		return
 	}
-	c.moved = true
 	switch {
 	case !c.shared:
-		c.after = id
+		c.after = append(c.after[:0], id...)
 	case len(c.open) > 0 && bytes.Equal(c.open, id):
 		c.count++
 	default:
 		if len(c.open) > 0 {
-			c.after = c.open
+			c.after, c.open = c.open, c.after
 		}
-		c.open, c.count = id, 1
+		c.open, c.count = append(c.open[:0], id...), 1
 	}
 }
 
@@ -61,8 +61,7 @@ func (c *Cursor) Keepalive(latest event.ReplayID) {
 	if len(latest) == 0 {
 		return
 	}
-	c.moved = true
-	c.after, c.open, c.count = latest, nil, 0
+	c.after, c.open, c.count = append(c.after[:0], latest...), c.open[:0], 0
 }
 
 // Resume returns where to start again, and whether that is known to miss
@@ -70,14 +69,15 @@ func (c *Cursor) Keepalive(latest event.ReplayID) {
 // or only one event group that may not be complete: then there is no position
 // before it to go back to.
 func (c *Cursor) Resume() (start Start, exact bool) {
-	if len(c.after) > 0 {
-		return Start{Preset: After, ReplayID: c.after, OpenReplayID: c.open, OpenCount: c.count}, true
+	after, open := slices.Clone(c.after), slices.Clone(c.open)
+	if len(after) > 0 {
+		return Start{Preset: After, ReplayID: after, OpenReplayID: open, OpenCount: c.count}, true
 	}
 	switch {
 	case c.start.Preset == Earliest:
-		return Start{Preset: Earliest, OpenReplayID: c.open, OpenCount: c.count}, true
-	case len(c.open) > 0:
-		return Start{Preset: After, ReplayID: c.open}, false
+		return Start{Preset: Earliest, OpenReplayID: open, OpenCount: c.count}, true
+	case len(open) > 0:
+		return Start{Preset: After, ReplayID: open}, false
 	}
 	return Start{Preset: Latest}, false
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -118,8 +119,6 @@ func (c *Client) build(ctx context.Context, r *request, tok auth.Token) (*http.R
 	req.Header.Set("Accept", "application/json")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
-	} else {
-		req.Body = http.NoBody
 	}
 	if !r.open {
 		req.Header.Set("Authorization", "Bearer "+tok.AccessToken.Reveal())
@@ -133,9 +132,8 @@ func (c *Client) build(ctx context.Context, r *request, tok auth.Token) (*http.R
 // withoutURL drops the URL that net/http adds to its errors: the query in it
 // may hold values of records.
 func withoutURL(err error) error {
-	type urlError interface{ Unwrap() error }
-	if u, ok := err.(urlError); ok { //nolint:errorlint // the outermost error alone
-		return u.Unwrap()
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
 	}
 	return err
 }
