@@ -89,8 +89,8 @@ func (k *Kafka) keys() []key {
 			doc: "How long a broker keeps an open transaction of a process that died. Read-committed consumers wait that long at most. Not above the brokers' transaction.max.timeout.ms (15 minutes unless changed)."},
 		{name: "lanes", to: &k.Lanes, unit: "lanes", def: "8", min: "1", max: "1024", example: "16",
 			doc: "Into how many parts the subscriptions are split to share them between processes: partitions of `_sfbridge.<name>.assignments`, each with its own transactional id. At least the number of processes that will ever run. Cannot be changed for a name that has positions."},
-		{name: "session_timeout", to: &k.SessionTimeout, def: "10s", min: "6s", max: "30m", example: "30s",
-			doc: "After this silence a process loses its lanes to the others."},
+		{name: "session_timeout", to: &k.SessionTimeout, def: "10s", min: "1s", max: "30m", example: "30s",
+			doc: "After this silence a process loses its lanes to the others. The brokers have bounds of their own: group.min.session.timeout.ms, 6 seconds unless changed."},
 	}
 }
 

@@ -78,6 +78,7 @@ transaction.state.log.num.partitions=8
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 controlled.shutdown.enable=false
 log.cleaner.backoff.ms=1000
 PROPERTIES
