@@ -127,6 +127,9 @@ func (d *decoder) pairs(path string, n *yaml.Node, fn func(name string, k, v *ya
 }
 
 func (d *decoder) unknown(path, name string, k *yaml.Node, keys []key) {
+	if len(d.errs) >= maxErrors {
+		return // would not be reported; looking for a remedy takes time
+	}
 	if name == "<<" {
 		d.failNode(join(path, name), k, "merges keys, which is not supported", "write the keys out")
 		return
@@ -136,7 +139,7 @@ func (d *decoder) unknown(path, name string, k *yaml.Node, keys []key) {
 		names = append(names, k.name)
 	}
 	remedy := choose(name, names)
-	if home, ok := homeOf(name); ok && !slices.ContainsFunc(names, func(n string) bool { return n == name }) {
+	if home, ok := homeOf(name); ok {
 		if _, near := nearest(name, names); !near {
 			remedy = "move it under " + home + " (known here: " + strings.Join(names, ", ") + ")"
 		}

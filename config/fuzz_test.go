@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"sfbridge/config"
@@ -18,6 +19,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("orgs: &o {a: *o}"))
 	f.Add([]byte("orgs: {a: &x {auth: {method: access-token, access_token: '${A}$${', instance_url: https://a}}, b: *x}\n"))
 	f.Add([]byte("capture: [&c {org: a, objects: &o [A, A]}, *c, {objects: *o}]"))
+	for _, s := range []string{"[", "- ", "a: ", "{a: ", "? ", "${", "---\n", "a:\n b", "#\n"} {
+		f.Add([]byte(strings.Repeat(s, 20_000)))
+	}
 	for _, p := range problems() {
 		if p.old == "" && len(p.with) < 1000 {
 			f.Add([]byte(p.with))
