@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sfbridge/bridge"
 )
 
 // Where a channel without a position starts, and what happens when the org no
@@ -31,22 +33,12 @@ type Capture struct {
 func (c Capture) ChannelNames() []string {
 	var names []string
 	for _, o := range c.Objects {
-		names = append(names, changeChannel(o))
+		names = append(names, bridge.ChangeChannel(o))
 	}
 	for _, e := range c.Events {
-		names = append(names, "/event/"+e)
+		names = append(names, bridge.EventChannel(e))
 	}
 	return append(names, c.Channels...)
-}
-
-// changeChannel gives the channel of an object's change events: that of
-// Account is /data/AccountChangeEvent, that of Order__c
-// /data/Order__ChangeEvent (Change Data Capture guide).
-func changeChannel(object string) string {
-	if base, ok := strings.CutSuffix(object, "__c"); ok {
-		return "/data/" + base + "__ChangeEvent"
-	}
-	return "/data/" + object + "ChangeEvent"
 }
 
 func (c *Capture) keys() []key {
@@ -103,10 +95,10 @@ func (c *Capture) checkTwice(at scope, seen map[channelSeen]scope) {
 		seen[id] = where
 	}
 	for i, o := range c.Objects {
-		once(changeChannel(o), at.in("objects").index(i))
+		once(bridge.ChangeChannel(o), at.in("objects").index(i))
 	}
 	for i, e := range c.Events {
-		once("/event/"+e, at.in("events").index(i))
+		once(bridge.EventChannel(e), at.in("events").index(i))
 	}
 	for i, ch := range c.Channels {
 		once(ch, at.in("channels").index(i))

@@ -102,7 +102,7 @@ func (t *TLS) keys() []key {
 		{name: "cert_file", to: &t.CertFile, valid: certificates, example: "client.pem",
 			doc: "PEM client certificate, for brokers that ask for one. Needs `key_file`."},
 		{name: "key_file", to: &t.KeyFile, valid: pemFile, example: "client-key.pem",
-			doc: "PEM private key of `cert_file`. Both are read again when they change."},
+			doc: "PEM private key of `cert_file`. Both are read again at each connection."},
 		{name: "server_name", to: &t.ServerName, example: "kafka.example.com",
 			doc: "Name to expect in the brokers' certificates, where it is not the address."},
 		{name: "insecure_skip_verify", to: &t.InsecureSkipVerify, def: "false", example: "true",
