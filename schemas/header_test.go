@@ -2,7 +2,6 @@ package schemas_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -84,19 +83,13 @@ func TestDecodeHeader_DoesNotReferToThePayload(t *testing.T) {
 }
 
 // headerOf is a header as the readers give it.
-func headerOf(t testing.TB, h event.Header) object {
-	t.Helper()
-	list := func(l []string) []string { return append([]string{}, l...) }
-	b, err := json.Marshal(map[string]any{
-		"entityName": h.EntityName, "recordIds": list(h.RecordIDs), "changeType": h.ChangeType, "changeOrigin": h.ChangeOrigin,
+func headerOf(h event.Header) object {
+	return generic(object{
+		"entityName": h.EntityName, "recordIds": h.RecordIDs, "changeType": string(h.ChangeType), "changeOrigin": h.ChangeOrigin,
 		"transactionKey": h.TransactionKey, "sequenceNumber": h.SequenceNumber, "commitTimestamp": h.CommitTimestamp,
-		"commitNumber": h.CommitNumber, "commitUser": h.CommitUser, "nulledFields": list(h.NulledFields),
-		"diffFields": list(h.DiffFields), "changedFields": list(h.ChangedFields),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return generic(json.RawMessage(b)).(object)
+		"commitNumber": h.CommitNumber, "commitUser": h.CommitUser, "nulledFields": h.NulledFields,
+		"diffFields": h.DiffFields, "changedFields": h.ChangedFields,
+	}).(object)
 }
 
 // C04, C50: each record id becomes a record of its own, with names for bitmaps.
@@ -122,7 +115,7 @@ func TestAppendChange_EveryRecordID_ReadByOthers(t *testing.T) {
 			}
 			wantHeader := want
 			wantHeader.RecordIDs = []string{id}
-			before["ChangeEventHeader"] = headerOf(t, wantHeader)
+			before["ChangeEventHeader"] = headerOf(wantHeader)
 			if got := decoded(t, c.Normalised(), after); !reflect.DeepEqual(got, before) {
 				t.Errorf("%s, record %s:\ngot  %v\nwant %v", file, id, got, before)
 			}

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -95,43 +95,47 @@ func readers(t testing.TB, schema string) map[string]func([]byte) (any, error) {
 	}
 }
 
-// generic brings decoded values into JSON's types.
+// generic brings what the readers and we give to one form: numbers to int64,
+// floats to text (NaN equals nothing, itself included), union tags away, of
+// which the readers keep different ones.
 func generic(v any) any {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var out any
-	if err := dec.Decode(&out); err != nil {
-		return err
-	}
-	return untagged(out)
-}
-
-// untagged takes union tags away, of which the readers keep different ones.
-func untagged(v any) any {
 	switch v := v.(type) {
 	case []any:
+		out := make([]any, len(v))
 		for i := range v {
-			v[i] = untagged(v[i])
+			out[i] = generic(v[i])
 		}
+		return out
+	case []string:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = v[i]
+		}
+		return out
 	case object:
+		out := make(object, len(v))
 		for k, inner := range v {
-			_, primitive := primitives[k]
-			if len(v) == 1 && (primitive || strings.Contains(k, ".")) {
-				return untagged(inner)
+			if len(v) == 1 && (tags[k] || strings.Contains(k, ".")) {
+				return generic(inner)
 			}
-			v[k] = untagged(inner)
+			out[k] = generic(inner)
 		}
+		return out
+	case int:
+		return int64(v)
+	case int32:
+		return int64(v)
+	case float32, float64:
+		return fmt.Sprint(v)
+	case []byte:
+		return string(v)
 	}
 	return v
 }
 
-var primitives = map[string]bool{"boolean": true, "int": true, "long": true, "float": true, "double": true, "bytes": true, "string": true, "array": true, "map": true}
+var tags = map[string]bool{"boolean": true, "int": true, "long": true, "float": true, "double": true, "bytes": true, "string": true, "array": true, "map": true}
 
-// object is a JSON object of a decoded datum.
+// object is a decoded record.
 type object = map[string]any
 
 // decoded reads a datum with every independent reader, which have to agree.

@@ -50,8 +50,9 @@ type node struct {
 }
 
 type field struct {
-	name string
-	node *node
+	name      string
+	node      *node
+	nullFirst bool // a union whose branch 0 is null: one zero byte is a value
 }
 
 // typeName is how the type is called in goavro's tagged unions.

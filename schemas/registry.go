@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -189,6 +190,9 @@ func (r *Registry) register(ctx context.Context, subject, schemaJSON string) (ID
 			return 0, r.incompatible(ctx, subject, resp)
 		}
 		return 0, r.failed(ctx, "register schema of subject "+subject, err)
+	}
+	if id <= 0 || id > math.MaxInt32 { // an answer without a number
+		return 0, r.failed(ctx, "register schema of subject "+subject, nil)
 	}
 	r.log.Info("schema registered", "subject", subject, "schema_id", id)
 	return ID(id), nil

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -82,11 +83,11 @@ func (r *Registry) failed(ctx context.Context, op string, err error) *RegistryEr
 		e.Status, e.Code, e.Reason = resp.StatusCode, resp.ErrorCode, brief(resp.Error())
 	} else if context.Cause(ctx) == errTimeout {
 		e.Err, e.Reason = errTimeout, fmt.Sprintf("%v: %s after %v", errTimeout, r.bases[0], r.cfg.Timeout)
-	} else if err != nil {
+	} else if err != nil && !isJSONError(err) {
 		e.Reason = err.Error()
 	} else {
-		e.Reason = "the answer is not that of a Schema Registry"
-		e.Status = http.StatusOK
+		e.Status, e.Reason = http.StatusOK, "the answer is not that of a Schema Registry"
+		e.Hint = "check schema_registry.url: a web server or a proxy seems to answer there"
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:
@@ -95,6 +96,13 @@ func (r *Registry) failed(ctx context.Context, op string, err error) *RegistryEr
 		e.Hint = "these credentials may not do that: the subjects need read and write permission"
 	}
 	return e
+}
+
+// isJSONError tells whether an answer with status 200 could not be decoded.
+func isJSONError(err error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
+	return syntax || kind
 }
 
 // refusal picks the answers out that speak of the schema itself: 409, and 422

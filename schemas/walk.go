@@ -44,8 +44,13 @@ func (c *cursor) walk(n *node, depth int) error {
 		return c.walk(n.union[i], depth+1)
 	case kindRecord:
 		for i := range n.fields {
-			if err := c.walk(n.fields[i].node, depth+1); err != nil {
-				return inField(n.fields[i].name, err)
+			f := &n.fields[i]
+			if f.nullFirst && c.i < len(c.b) && c.b[c.i] == 0 { // most fields of an update
+				c.i++
+				continue
+			}
+			if err := c.walk(f.node, depth+1); err != nil {
+				return inField(f.name, err)
 			}
 		}
 		return nil
