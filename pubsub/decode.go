@@ -39,29 +39,25 @@ func (r *fetchResponse) decode(b []byte, names *interned) error {
 	if count > maxEvents {
 		return fmt.Errorf("%d events in one response: credit is for 100", count)
 	}
-	r.events, r.latest, r.pending = make([]event.Raw, 0, count), nil, 0
-	ids := make([]byte, 0, cap(r.events)*len("00000000-0000-0000-0000-000000000000"))
-	ends := make([]int, 0, cap(r.events))
-	err := eachField(b, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+	r.events, r.latest, r.pending = make([]event.Raw, count), nil, 0
+	ids := make([]byte, 0, count*len("00000000-0000-0000-0000-000000000000"))
+	ends := make([]int, 0, count)
+	for f := (fields{rest: b}); f.next(); {
 		switch {
-		case num == fetchEvents && typ == protowire.BytesType:
-			var raw event.Raw
-			var id []byte
-			if err := decodeConsumer(v, &raw, &id, names); err != nil {
+		case f.num == fetchEvents && f.typ == protowire.BytesType:
+			id, err := decodeConsumer(f.bytes, &r.events[len(ends)], names)
+			if err != nil {
 				return err
 			}
-			r.events = append(r.events, raw)
 			ids = append(ids, id...)
 			ends = append(ends, len(ids))
-		case num == fetchLatest && typ == protowire.BytesType:
-			r.latest = v
-		case num == fetchPending && typ == protowire.VarintType:
-			r.pending = int32(n)
+		case f.num == fetchLatest && f.typ == protowire.BytesType:
+			r.latest = f.bytes
+		case f.num == fetchPending && f.typ == protowire.VarintType:
+			r.pending = int32(f.varint)
+		case f.err != nil:
+			return f.err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	from, all := 0, string(ids)
 	for i, end := range ends {
@@ -72,81 +68,89 @@ func (r *fetchResponse) decode(b []byte, names *interned) error {
 }
 
 // decodeConsumer reads a ConsumerEvent; id is the event's UUID, in b.
-func decodeConsumer(b []byte, raw *event.Raw, id *[]byte, names *interned) error {
-	return eachField(b, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
-		if typ != protowire.BytesType {
-			return nil
+func decodeConsumer(b []byte, raw *event.Raw, names *interned) (id []byte, err error) {
+	for f := (fields{rest: b}); f.next(); {
+		switch {
+		case f.err != nil:
+			return nil, f.err
+		case f.typ != protowire.BytesType:
+		case f.num == consumerEvent:
+			if err := decodeProducer(f.bytes, raw, &id, names); err != nil {
+				return nil, err
+			}
+		case f.num == consumerReplay:
+			raw.ReplayID = f.bytes
 		}
-		switch num {
-		case consumerEvent:
-			return decodeProducer(v, raw, id, names)
-		case consumerReplay:
-			raw.ReplayID = v
-		}
-		return nil
-	})
+	}
+	return id, nil
 }
 
 func decodeProducer(b []byte, raw *event.Raw, id *[]byte, names *interned) error {
-	return eachField(b, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
-		if typ != protowire.BytesType {
-			return nil
-		}
-		switch num {
-		case producerID:
-			*id = v
-		case producerSchema:
-			raw.SchemaID = event.SchemaID(names.get(v))
-		case producerPayload:
-			raw.Payload = v
-		}
-		return nil
-	})
-}
-
-// eachField walks the fields of a message: v has the bytes of a field of that
-// type, n the number of a varint. Slices are capped, so that appending to one
-// cannot reach its neighbour.
-func eachField(b []byte, see func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error) error {
-	for len(b) > 0 {
-		num, typ, size := protowire.ConsumeTag(b)
-		if size < 0 {
-			return fmt.Errorf("field tag: %w", protowire.ParseError(size))
-		}
-		b = b[size:]
-		var v []byte
-		var n uint64
-		switch typ {
-		case protowire.BytesType:
-			v, size = protowire.ConsumeBytes(b)
-			v = v[:len(v):len(v)]
-		case protowire.VarintType:
-			n, size = protowire.ConsumeVarint(b)
-		default:
-			size = protowire.ConsumeFieldValue(num, typ, b)
-		}
-		if size < 0 {
-			return fmt.Errorf("field %d: %w", num, protowire.ParseError(size))
-		}
-		b = b[size:]
-		if err := see(num, typ, v, n); err != nil {
-			return err
+	for f := (fields{rest: b}); f.next(); {
+		switch {
+		case f.err != nil:
+			return f.err
+		case f.typ != protowire.BytesType:
+		case f.num == producerID:
+			*id = f.bytes
+		case f.num == producerSchema:
+			raw.SchemaID = event.SchemaID(names.get(f.bytes))
+		case f.num == producerPayload:
+			raw.Payload = f.bytes
 		}
 	}
 	return nil
 }
 
+// fields walks over the fields of a message.
+type fields struct {
+	rest   []byte
+	num    protowire.Number
+	typ    protowire.Type
+	bytes  []byte // of a field of that type; capped, so that appending cannot reach its neighbour
+	varint uint64 // of a field of that type
+	err    error  // the message is cut off or malformed here
+}
+
+// next goes to the next field, or to the error; it returns false at the end.
+func (f *fields) next() bool {
+	if len(f.rest) == 0 || f.err != nil {
+		return false
+	}
+	var size int
+	if f.num, f.typ, size = protowire.ConsumeTag(f.rest); size < 0 {
+		return f.broken(size)
+	}
+	f.rest = f.rest[size:]
+	switch f.typ {
+	case protowire.BytesType:
+		f.bytes, size = protowire.ConsumeBytes(f.rest)
+		f.bytes = f.bytes[:len(f.bytes):len(f.bytes)]
+	case protowire.VarintType:
+		f.varint, size = protowire.ConsumeVarint(f.rest)
+	default:
+		size = protowire.ConsumeFieldValue(f.num, f.typ, f.rest)
+	}
+	if size < 0 {
+		return f.broken(size)
+	}
+	f.rest = f.rest[size:]
+	return true
+}
+
+// broken stores what is wrong and stands on a field that is none.
+func (f *fields) broken(size int) bool {
+	f.err = fmt.Errorf("response is malformed: %w", protowire.ParseError(size))
+	f.num, f.typ = 0, 0
+	return true
+}
+
 // countField counts the fields with a number, as far as b can be read.
 func countField(b []byte, want protowire.Number) (count int) {
-	for len(b) > 0 {
-		num, typ, size := protowire.ConsumeField(b)
-		if size < 0 {
-			break
-		}
-		if num == want && typ == protowire.BytesType {
+	for f := (fields{rest: b}); f.next(); {
+		if f.num == want && f.typ == protowire.BytesType {
 			count++
 		}
-		b = b[size:]
 	}
 	return count
 }
@@ -161,13 +165,20 @@ func valid(s string) string {
 }
 
 // interned keeps the strings of the few schema ids that a channel has.
-type interned struct{ texts map[string]string }
+type interned struct {
+	texts map[string]string
+	last  string
+}
 
 // internMax bounds the table, should a channel ever have a schema an event.
 const internMax = 1024
 
 func (t *interned) get(b []byte) string {
+	if string(b) == t.last { // nearly always
+		return t.last
+	}
 	if s, ok := t.texts[string(b)]; ok {
+		t.last = s
 		return s
 	}
 	if t.texts == nil || len(t.texts) >= internMax {
