@@ -6,27 +6,35 @@ say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 # die prints a reason and ends the script.
 die() { say "$*"; exit 1; }
 
-# alive PIDFILE WORD: true when the process in the file still runs and its command line holds WORD. The word guards
-# against a process id that the system has given to somebody else since.
-alive() {
-  local pid
-  [ -s "$1" ] || return 1
-  pid=$(cat "$1")
-  [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
+# started PID: when the process started, in the system's ticks; nothing when it has ended.
+started() {
+  local stat
+  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+  read -ra stat <<<"${stat##*) }" # after the name in brackets: state is first, start time twentieth
+  [ "${stat[0]}" != Z ] && echo "${stat[19]}"
 }
 
-# end PIDFILE WORD: asks the process to end, insists after 20 seconds, and removes the file.
+# record PIDFILE PID: remembers a process. Its start time guards against an id that the system gives to somebody else later.
+record() { echo "$2 $(started "$2")" >"$1"; }
+
+# alive PIDFILE: true when the process that was recorded there still runs; its id is in $pid.
+alive() {
+  local since now
+  read -r pid since 2>/dev/null <"$1" || return 1
+  now=$(started "$pid") && [ "$now" = "$since" ]
+}
+
+# end PIDFILE: asks the process to end, insists after 20 seconds, and removes the file.
 end() {
   local pid i
-  if alive "$1" "$2"; then
-    pid=$(cat "$1")
+  if alive "$1"; then
     kill -CONT "$pid" 2>/dev/null || true
     kill -TERM "$pid" 2>/dev/null || true
     for ((i = 0; i < 200; i++)); do
-      alive "$1" "$2" || break
+      alive "$1" || break
       sleep 0.1
     done
-    if alive "$1" "$2"; then kill -KILL "$pid" 2>/dev/null || true; fi
+    if alive "$1"; then kill -KILL "$pid" 2>/dev/null || true; fi
   fi
   rm -f "$1"
 }
@@ -59,13 +67,13 @@ http_ok() {
   return 1
 } 2>/dev/null
 
-# wait_for SECONDS LOG PIDFILE WORD COMMAND...: waits until the command succeeds; when the process ends first or the
+# wait_for SECONDS LOG PIDFILE COMMAND...: waits until the command succeeds; when the process ends first or the
 # time is over, prints the end of its log and fails.
 wait_for() {
-  local limit=$((SECONDS + $1)) log=$2 pidfile=$3 word=$4
-  shift 4
+  local limit=$((SECONDS + $1)) log=$2 pidfile=$3
+  shift 3
   until "$@"; do
-    if ! alive "$pidfile" "$word"; then
+    if ! alive "$pidfile"; then
       say "ended while starting; the end of $log:"
       tail -n 40 "$log" >&2
       return 1

@@ -140,7 +140,7 @@ format() {
 launch() {
   setsid java -Xmx"$2" -Xms"$2" -XX:+UseG1GC -cp "$rig/kafka/*" -Dlog4j2.configurationFile="$1/log4j2.properties" \
     kafka.Kafka "$1/server.properties" >"$3" 2>&1 </dev/null 8>&- 9>&- &
-  echo $! >"$1/pid"
+  record "$1/pid" $!
 }
 
 broker_ready() { grep -qs 'Kafka Server started' "$1" && listening "$2"; }
@@ -160,21 +160,19 @@ start_registry() {
   jar=$(ls "$dir"/apicurio-registry-app-*-runner.jar)
   setsid java -Xmx"$registry_heap" -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
     -jar "$jar" >"$rig/log/registry.log" 2>&1 </dev/null 8>&- 9>&- &
-  echo $! >"$rig/registry.pid"
+  record "$rig/registry.pid" $!
 }
 
-running() { alive "$rig/broker/pid" "$rig/broker/server.properties" && alive "$rig/registry.pid" "$rig/registry/apicurio"; }
+running() { alive "$rig/broker/pid" && alive "$rig/registry.pid"; }
 
 stop_all() {
-  local pidfile
-  end "$rig/broker/pid" "$rig/broker/server.properties"
-  end "$rig/registry.pid" "$rig/registry/apicurio"
-  for pidfile in "$rig"/private/*/pid; do
-    [ -e "$pidfile" ] || continue
-    local dir
-    dir=$(cat "$(dirname "$pidfile")/dir")
-    end "$dir/pid" "$dir/server.properties"
-    rm -rf "$(dirname "$pidfile")"
+  local place
+  end "$rig/broker/pid"
+  end "$rig/registry.pid"
+  for place in "$rig"/private/*; do
+    [ -e "$place/dir" ] || continue
+    end "$(cat "$place/dir")/pid"
+    rm -rf "$place"
   done
   rm -f "$rig/env"
 }
@@ -214,8 +212,8 @@ up() {
   start_registry
   make_certificates "$rig/tls"
   start_kafka
-  if ! { wait_for 90 "$rig/log/kafka.log" "$rig/broker/pid" "$rig/broker/server.properties" broker_ready "$rig/log/kafka.log" "$kafka_port" &&
-    wait_for 90 "$rig/log/registry.log" "$rig/registry.pid" "$rig/registry/apicurio" http_ok "$registry_port" /apis/ccompat/v7/subjects; }; then
+  if ! { wait_for 90 "$rig/log/kafka.log" "$rig/broker/pid" broker_ready "$rig/log/kafka.log" "$kafka_port" &&
+    wait_for 90 "$rig/log/registry.log" "$rig/registry.pid" http_ok "$registry_port" /apis/ccompat/v7/subjects; }; then
     stop_all
     exit 1
   fi
@@ -224,17 +222,17 @@ up() {
 }
 
 status() {
-  local state=0
-  alive "$rig/broker/pid" "$rig/broker/server.properties" && echo "kafka up, process $(cat "$rig/broker/pid")" || { echo "kafka down"; state=1; }
-  alive "$rig/registry.pid" "$rig/registry/apicurio" && echo "registry up, process $(cat "$rig/registry.pid")" || { echo "registry down"; state=1; }
+  local pid state=0
+  alive "$rig/broker/pid" && echo "kafka up, process $pid" || { echo "kafka down"; state=1; }
+  alive "$rig/registry.pid" && echo "registry up, process $pid" || { echo "registry down"; state=1; }
   [ -e "$rig/env" ] && sed 's/^export /  /' "$rig/env"
   return $state
 }
 
 # broker_start: a private broker with one plain listener. The first start makes it; later ones go on with its data.
 broker_start() {
-  local dir=$1 port=$2 name
-  if alive "$dir/pid" "$dir/server.properties"; then return; fi
+  local dir=$1 port=$2 pid
+  if alive "$dir/pid"; then return; fi
   install_jars
   if [ ! -e "$dir/data/meta.properties" ]; then
     free_port
@@ -252,37 +250,35 @@ broker_start() {
     format "$dir"
   fi
   launch "$dir" "${SFBRIDGE_RIG_BROKER_HEAP:-256m}" "$dir/kafka.log"
-  name="$rig/private/$(cat "$dir/pid")"
-  mkdir -p "$name"
-  echo "$dir" >"$name/dir"
-  cp "$dir/pid" "$name/pid"
-  wait_for 90 "$dir/kafka.log" "$dir/pid" "$dir/server.properties" broker_ready "$dir/kafka.log" "$port"
+  alive "$dir/pid" || die "the broker of $dir ended at once; see $dir/kafka.log"
+  mkdir -p "$rig/private/$pid"
+  echo "$dir" >"$rig/private/$pid/dir"
+  wait_for 90 "$dir/kafka.log" "$dir/pid" broker_ready "$dir/kafka.log" "$port"
 }
 
 broker() {
-  local dir port=$2 action=$3 pid
+  local dir pid port=$2 action=$3
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   [ "$action" = start ] && { broker_start "$dir" "$port"; return; }
-  if ! alive "$dir/pid" "$dir/server.properties"; then
+  if ! alive "$dir/pid"; then
     case $action in
       stop | kill) return ;;
       status) echo down; return 1 ;;
     esac
     die "no broker runs in $dir"
   fi
-  pid=$(cat "$dir/pid")
   case $action in
     status) echo "up, process $pid" ;;
     pause) kill -STOP "$pid" ;;
     cont) kill -CONT "$pid" ;;
     stop)
-      end "$dir/pid" "$dir/server.properties"
+      end "$dir/pid"
       rm -rf "$rig/private/$pid"
       ;;
     kill)
       kill -KILL "$pid"
-      while alive "$dir/pid" "$dir/server.properties"; do sleep 0.05; done
+      while alive "$dir/pid"; do sleep 0.05; done
       rm -rf "$dir/pid" "$rig/private/$pid"
       ;;
     *) die "broker: unknown action $action" ;;
