@@ -3,8 +3,11 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/sr"
 )
@@ -22,8 +25,18 @@ func (r *Registry) register(w http.ResponseWriter, req *http.Request) {
 	if !ok {
 		return
 	}
-	resp := newBuffered()
-	r.fake.Handler().ServeHTTP(resp, req)
+	if reasons := r.incompatibilities(req, subject, schema); len(reasons) > 0 {
+		message := fmt.Sprintf("Schema being registered is incompatible with an earlier schema for subject %q: %s",
+			subject, strings.Join(reasons, "; "))
+		writeError(w, http.StatusConflict, sr.ErrIncompatibleSchema.Code, message)
+		return
+	}
+	resp := r.forward(req)
+	if resp.status == http.StatusNotFound { // srfake: deleted, and not to be had again
+		if r.ask(req, http.MethodDelete, "/subjects/"+url.PathEscape(subject)+"?permanent=true", nil, nil) == http.StatusOK {
+			resp = r.forward(req)
+		}
+	}
 	if resp.status == http.StatusOK {
 		// Idempotent: tells the version that the handler has just given.
 		id, version, err := r.fake.RegisterSchema(subject, schema)
@@ -38,7 +51,17 @@ func (r *Registry) register(w http.ResponseWriter, req *http.Request) {
 	resp.copyTo(w)
 }
 
-// readSchema decodes the request's body and puts it back for the next handler.
+// forward lets srfake answer a request that readSchema has read.
+func (r *Registry) forward(req *http.Request) *buffered {
+	resp := newBuffered()
+	if body, err := req.GetBody(); err == nil {
+		req.Body = body
+	}
+	r.fake.Handler().ServeHTTP(resp, req)
+	return resp
+}
+
+// readSchema decodes the request's body, which GetBody gives again.
 // Bodies that it cannot read are left for srfake to refuse.
 func readSchema(w http.ResponseWriter, req *http.Request) (schema sr.Schema, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
@@ -46,7 +69,8 @@ func readSchema(w http.ResponseWriter, req *http.Request) (schema sr.Schema, ok 
 		writeError(w, http.StatusUnprocessableEntity, 42201, err.Error())
 		return schema, false
 	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
 	_ = json.Unmarshal(body, &schema)
 	return schema, true
 }

@@ -97,7 +97,7 @@ func baseURL(l net.Listener, advertise string) string {
 }
 
 // handler answers under prefix alone, first by the test's hook, then by what we
-// add to srfake: the root document and registrations that last.
+// add to srfake: the root document, compatibility, registrations that last.
 func (r *Registry) handler(prefix string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -105,6 +105,8 @@ func (r *Registry) handler(prefix string) http.Handler {
 		w.Write([]byte("{}\n"))
 	})
 	mux.HandleFunc("POST /subjects/{subject}/versions", r.register)
+	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions", r.testCompatibility)
+	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions/{version}", r.testCompatibility)
 	mux.Handle("/", r.fake.Handler())
 	api := http.StripPrefix(prefix, mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -1,0 +1,4 @@
+package embedded
+
+// Unreadable is open to the fuzz test.
+var Unreadable = unreadable
