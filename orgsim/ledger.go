@@ -3,6 +3,7 @@ package orgsim
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"sfbridge/event"
 )
@@ -20,6 +21,7 @@ type LedgerEntry struct {
 	TransactionKey string           `json:"transaction_key,omitempty"`
 	Index          int              `json:"index"`  // of the record in its event
 	Merged         int              `json:"merged"` // records in the event
+	At             time.Time        `json:"at"`     // when it was committed, not cut to seconds
 }
 
 // Ledger counts every committed change, and keeps the entries as far as the
@@ -39,7 +41,7 @@ func (l *Ledger) add(e *stored, h *event.Header) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ids := []string{""}
-	entry := LedgerEntry{Object: e.entity, ReplayID: replayID(e.counter, l.idBytes), UUID: e.uuid}
+	entry := LedgerEntry{Object: e.entity, ReplayID: replayID(e.counter, l.idBytes), UUID: e.uuid, At: time.Now()}
 	if h != nil {
 		ids, entry.ChangeType, entry.TransactionKey = h.RecordIDs, h.ChangeType, h.TransactionKey
 	}

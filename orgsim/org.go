@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"sfbridge/event"
 )
 
@@ -40,6 +42,14 @@ type Org struct {
 	ledger  *Ledger
 	usage   *usage
 	streams streams
+	calls   callLog
+	faults  faults
+
+	servers  []*grpc.Server       // guarded by mu
+	prepared map[string]*prepared // guarded by mu; by channel
+
+	idMu  sync.Mutex // guards idRng: uuids outside of transactions
+	idRng *rand.Rand
 }
 
 // New makes an org with its integration user and no other rows.
@@ -58,6 +68,10 @@ func New(cfg Config) (*Org, error) {
 		bus:    newBus(&cfg, rand.New(rand.NewPCG(cfg.Seed, 2))),
 		ledger: &Ledger{keep: cfg.KeepLedger, idBytes: cfg.Switches.ReplayIDBytes, counts: map[string]int64{}},
 		usage:  newUsage(),
+		calls:  callLog{max: cfg.MaxCalls},
+		idRng:  rand.New(rand.NewPCG(cfg.Seed, 3)),
+
+		prepared: map[string]*prepared{},
 	}
 	o.web = newWeb(o)
 	for i := range cfg.Objects {
@@ -79,6 +93,11 @@ func New(cfg Config) (*Org, error) {
 	}
 	if err := o.openChannels(); err != nil {
 		return nil, err
+	}
+	for _, f := range cfg.Faults {
+		if err := o.Inject(f); err != nil {
+			return nil, err
+		}
 	}
 	return o, nil
 }
@@ -112,6 +131,7 @@ func (o *Org) Close() {
 	o.closed = true
 	o.mu.Unlock()
 	o.streams.close()
+	o.closeServers()
 }
 
 // OrgID is the org's id, 18 characters.
