@@ -10,7 +10,7 @@ import (
 // AppendChange appends the value of a change record in Confluent's wire format:
 // the frame with id, the header written again from h with recordID alone and
 // with names in the three sets, and body, which DecodeHeader gave, as it is. An
-// empty recordID writes an empty list.
+// event without record ids becomes a record without, for an empty recordID.
 //
 // The change type has to be a symbol of the schema, as one from DecodeHeader
 // is; AppendChange panics otherwise, since any value that it could write would
@@ -54,7 +54,7 @@ func appendPart(dst []byte, f *headerField, h *event.Header, recordID string) []
 	case partEntityName:
 		return appendString(dst, h.EntityName)
 	case partRecordIDs:
-		if recordID == "" {
+		if recordID == "" && len(h.RecordIDs) == 0 {
 			return append(dst, 0)
 		}
 		return append(appendString(append(dst, 2), recordID), 0) // one block of one item

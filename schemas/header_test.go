@@ -285,13 +285,14 @@ func TestAppendChange_UnknownChangeType_Panics(t *testing.T) {
 	c.AppendChange(nil, 1, &event.Header{ChangeType: "MERGE"}, "", nil)
 }
 
-func TestAppendChange_EmptyRecordID_EmptyList(t *testing.T) {
+func TestAppendChange_EventWithoutRecordIDs_EmptyList(t *testing.T) {
 	c := shipment(t)
 	var h event.Header
 	body, err := c.DecodeHeader(payload(t, "v2_delete_merged"), &h)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.RecordIDs = nil
 	_, value, _ := schemas.ParseFrame(c.AppendChange(nil, 1, &h, "", body))
 	if ids := decoded(t, c.Normalised(), value)["ChangeEventHeader"].(object)["recordIds"]; len(ids.([]any)) != 0 {
 		t.Errorf("recordIds = %v, want none", ids)
