@@ -18,7 +18,6 @@ type Config struct {
 	Log             Log
 	ShutdownTimeout time.Duration
 
-	file     string
 	warnings Errors
 }
 
@@ -27,9 +26,6 @@ type Log struct {
 	Level  string // one of debug, info, warn, error
 	Format string // one of text, json
 }
-
-// File gives the name that the configuration was read from.
-func (c *Config) File() string { return c.file }
 
 // Warnings gives what is allowed but should be known, in the order of the file.
 func (c *Config) Warnings() Errors { return c.warnings }

@@ -43,7 +43,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if root == nil {
 		return nil, d.result()
 	}
-	c := &Config{file: name}
+	c := new(Config)
 	setDefaults(c)
 	d.section("", c, root)
 	c.check(scope{d: d})
