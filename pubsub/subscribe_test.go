@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	"sfbridge/event"
 	"sfbridge/pubsub"
 	"sfbridge/pubsub/pubsubpb"
 	"sfbridge/salesforce/auth"
@@ -228,6 +229,7 @@ func TestBackoff_Grows_UntilTheFirstResponse(t *testing.T) {
 		})
 		receive(t, sub, 1, 3)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if len(waits) != 11 {
 			t.Fatalf("%d waits, want 11: %v", len(waits), waits)
 		}
@@ -675,6 +677,71 @@ func TestOversizeResponse_StopsWithAHint(t *testing.T) {
 		}
 		if errors.Is(err, io.EOF) {
 			t.Error("an oversize response looks like a clean end")
+		}
+	})
+}
+
+func TestF03_F12_F24_EventsPassThroughAsTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := newOrg(t)
+		var want []event.Raw
+		for i, id := range []event.ReplayID{replayID(1)[:8], replayID(2), append(replayID(3), 1, 2, 3, 4, 5, 6), {0}} {
+			want = append(want, event.Raw{
+				UUID: fmt.Sprint(i), SchemaID: event.SchemaID(fmt.Sprintf("schema-%d", i%2)), Payload: []byte{0xff, byte(i), 0xff}, ReplayID: id,
+			})
+		}
+		want = append(want, event.Raw{}, event.Raw{UUID: "no position"}) // odd, and still not dropped
+		org.before = func(_ int, _ *pubsubpb.FetchRequest, s subscribeStream) error {
+			res := &pubsubpb.FetchResponse{LatestReplayId: replayID(9)}
+			for _, e := range want {
+				res.Events = append(res.Events, &pubsubpb.ConsumerEvent{ReplayId: e.ReplayID,
+					Event: &pubsubpb.ProducerEvent{Id: e.UUID, SchemaId: string(e.SchemaID), Payload: e.Payload}})
+			}
+			return s.Send(res)
+		}
+		sub := subscribe(t, org.client(t), pubsub.SubscribeConfig{Channel: accounts})
+		got, err := sub.Recv(t.Context())
+		if err != nil || len(got.Events) != len(want) || string(got.Latest) != string(replayID(9)) || !got.Received.Equal(time.Now()) {
+			t.Fatalf("received %+v, %v", got, err)
+		}
+		for i, w := range want {
+			g := got.Events[i]
+			if g.UUID != w.UUID || g.SchemaID != w.SchemaID || string(g.Payload) != string(w.Payload) || string(g.ReplayID) != string(w.ReplayID) {
+				t.Errorf("event %d: %+v, want %+v", i, g, w)
+			}
+		}
+	})
+}
+
+func TestF10_PendingOfTheService_IsTrustedOnceRequestsMustHaveArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := newOrg(t)
+		asked := make(chan int32, 10)
+		org.before = func(_ int, _ *pubsubpb.FetchRequest, s subscribeStream) error {
+			for _, wait := range []time.Duration{time.Second, time.Minute} {
+				time.Sleep(wait)
+				// The service has lost count of 90 events.
+				if err := s.Send(&pubsubpb.FetchResponse{LatestReplayId: replayID(1), PendingNumRequested: 10}); err != nil {
+					return err
+				}
+			}
+			for {
+				req, err := s.Recv()
+				if err != nil {
+					return err
+				}
+				asked <- req.NumRequested
+			}
+		}
+		sub := subscribe(t, org.client(t), pubsub.SubscribeConfig{Channel: accounts})
+		for range 2 {
+			if _, err := sub.Recv(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if len(asked) != 1 || <-asked != 90 {
+			t.Errorf("%d further requests, want one for the 90 that are missing", len(asked))
 		}
 	})
 }
