@@ -11,6 +11,6 @@ while IFS=: read -r file name; do
   printf '=== %s %s\n' "$(dirname "$file")" "$name"
   go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-20s}" "$(dirname "$file")"
 done < <(find . -path ./.rig -prune -o -name '*_test.go' -print0 |
-  xargs -0 grep -oE '^func Fuzz[A-Za-z0-9_]+' | sed 's/:func /:/' | sort)
+  xargs -0 grep -HoE '^func Fuzz[A-Za-z0-9_]+' | sed 's/:func /:/' | sort)
 [ "$count" -gt 0 ] || die "no fuzz target matches"
 say "$count targets"

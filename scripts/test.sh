@@ -55,12 +55,12 @@ stage_build() {
   say "bin/sfbridge has $((size / 1000000)) MB"
   [ "$size" -le 60000000 ] || { say "that is more than 60 MB"; return 1; }
 }
-stage_unit() { go test ./...; }
+stage_unit() { go test -timeout 20m ./...; }
 
 stage_race() {
   local packages
   mapfile -t packages < <(concurrent)
-  CGO_ENABLED=1 go test -race "${packages[@]}"
+  CGO_ENABLED=1 go test -race -timeout 20m "${packages[@]}"
 }
 
 stage_integration() {
