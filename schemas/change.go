@@ -40,7 +40,7 @@ func (c *Codec) AppendChange(dst []byte, id ID, h *event.Header, recordID string
 // headerBytes is at least what the frame and the header take, without the
 // record id: so that dst grows once.
 func headerBytes(h *event.Header) int {
-	n := 128 + len(h.EntityName) + len(h.ChangeOrigin) + len(h.TransactionKey) + len(h.CommitUser)
+	n := 64 + len(h.EntityName) + len(h.ChangeOrigin) + len(h.TransactionKey) + len(h.CommitUser)
 	for _, set := range [...][]string{h.NulledFields, h.DiffFields, h.ChangedFields} {
 		for _, name := range set {
 			n += len(name) + 2

@@ -1,6 +1,10 @@
 package schemas
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+)
 
 // What can be wrong with a datum. PayloadError says where.
 var (
@@ -156,4 +160,23 @@ func appendStrings(dst []byte, list []string) []byte {
 		}
 	}
 	return append(dst, 0)
+}
+
+// float reads a float or a double.
+func (c *cursor) float(k kind) (float64, error) {
+	at := c.i
+	if err := c.skip(floatBits(k) / 8); err != nil {
+		return 0, err
+	}
+	if k == kindFloat {
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(c.b[at:]))), nil
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(c.b[at:])), nil
+}
+
+func floatBits(k kind) int {
+	if k == kindFloat {
+		return 32
+	}
+	return 64
 }

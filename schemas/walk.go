@@ -71,13 +71,14 @@ func (c *cursor) boolean() error {
 	return nil
 }
 
-// index reads the number of a symbol or branch, below n.
+// index reads the number of a symbol or branch, below n: of 32 bits, since some
+// readers take it as an int.
 func (c *cursor) index(n int, bad error) (int, error) {
-	v, err := c.long()
+	v, err := c.int()
 	if err != nil {
 		return 0, err
 	}
-	if v < 0 || v >= int64(n) {
+	if v < 0 || int(v) >= n {
 		return 0, bad
 	}
 	return int(v), nil
