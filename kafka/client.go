@@ -108,7 +108,7 @@ func (c *Client) Close() error {
 		errs = append(errs, g.Close())
 	}
 	c.pool.close()
-	return errors.Join(errs...)
+	return join(errs...)
 }
 
 // Ping connects to the cluster, logs in and asks for its brokers. A wrong address, a refused login and a TLS mismatch come
@@ -134,19 +134,25 @@ func (c *Client) call(ctx context.Context, addr string, timeout time.Duration, r
 
 // onConn runs fn on a connection to addr within timeout, and once more on a fresh one if a used one was found broken.
 func (c *Client) onConn(ctx context.Context, addr string, timeout time.Duration, fn func(*conn) error) error {
+	used, err := c.onConnOnce(ctx, addr, timeout, fn)
+	if _, broken := errors.AsType[*connError](err); broken && used && ctx.Err() == nil {
+		_, err = c.onConnOnce(ctx, addr, timeout, fn)
+	}
+	return err
+}
+
+// onConnOnce runs fn on one connection and tells whether that had been used before.
+func (c *Client) onConnOnce(ctx context.Context, addr string, timeout time.Duration, fn func(*conn) error) (used bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for {
-		cn, used, err := c.pool.get(ctx, addr)
-		if err != nil {
-			return err
-		}
-		err = cn.do(ctx, func() error { return fn(cn) })
-		c.pool.put(cn)
-		if err != nil && used && cn.broken.Load() && ctx.Err() == nil {
-			c.pool.dropIdle(addr)
-			continue
-		}
-		return err
+	cn, used, err := c.pool.get(ctx, addr)
+	if err != nil {
+		return used, err
 	}
+	err = cn.do(ctx, func() error { return fn(cn) })
+	c.pool.put(cn)
+	if err != nil && cn.broken.Load() {
+		c.pool.dropIdle(addr)
+	}
+	return used, err
 }

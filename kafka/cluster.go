@@ -134,7 +134,7 @@ func (c *Client) callAny(ctx context.Context, req protocol.Message) (protocol.Me
 			break
 		}
 	}
-	return nil, errors.Join(errs...)
+	return nil, join(errs...)
 }
 
 // topic returns a topic's layout, from memory when it is fresh.
@@ -220,20 +220,25 @@ func (c *Client) forgetCoordinator(key coordinatorKey) {
 // callCoordinator sends a request to the coordinator of key. code reads the response's error code; an error that means
 // "not here" makes the next call ask for the coordinator again.
 func (c *Client) callCoordinator(ctx context.Context, key coordinatorKey, timeout time.Duration, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
+	return c.atCoordinator(ctx, key, code, func(addr string) (protocol.Message, error) { return c.call(ctx, addr, timeout, req) })
+}
+
+// atCoordinator is callCoordinator with a way of sending of the caller's own.
+func (c *Client) atCoordinator(ctx context.Context, key coordinatorKey, code func(protocol.Message) int16, send func(addr string) (protocol.Message, error)) (protocol.Message, error) {
 	addr, err := c.coordinator(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.call(ctx, addr, timeout, req)
+	res, err := send(addr)
 	if err != nil {
 		c.forgetCoordinator(key)
 		return nil, err
 	}
-	if err := brokerError(code(res)); err != nil {
-		if movedCode(err.(kafkago.Error)) {
+	if code := kafkago.Error(code(res)); code != 0 {
+		if movedCode(code) {
 			c.forgetCoordinator(key)
 		}
-		return res, err
+		return res, code
 	}
 	return res, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -74,12 +75,17 @@ func (c *Client) greet(ctx context.Context, cn *conn) error {
 		}
 	}
 	if err := cn.negotiate(); err != nil {
-		if ce, ok := errors.AsType[*connError](err); ok {
-			ce.step = "greet"
-		}
-		return err
+		return during("greet", err)
 	}
-	return c.login(ctx, cn)
+	return during("log in at", c.login(ctx, cn))
+}
+
+// during renames the step that a connection broke in.
+func during(step string, err error) error {
+	if ce, ok := errors.AsType[*connError](err); ok {
+		ce.step = step
+	}
+	return err
 }
 
 // negotiate learns which version of each request both sides speak (ApiVersions, KIP-35).
@@ -97,6 +103,10 @@ func (cn *conn) negotiate() error {
 		key := protocol.ApiKey(k.ApiKey)
 		cn.versions[key] = key.SelectVersion(k.MinVersion, k.MaxVersion)
 	}
+	// Read by our own parser (heartbeat.go), which stops before the flexible versions.
+	for key, newest := range map[protocol.ApiKey]int16{protocol.Heartbeat: 3, protocol.LeaveGroup: 3} {
+		cn.versions[key] = min(cn.versions[key], newest)
+	}
 	return nil
 }
 
@@ -106,7 +116,7 @@ func (cn *conn) do(ctx context.Context, fn func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	deadline, _ := ctx.Deadline()
+	deadline, limited := ctx.Deadline()
 	if err := cn.nc.SetDeadline(deadline); err != nil {
 		return cn.fail("use", err)
 	}
@@ -115,10 +125,22 @@ func (cn *conn) do(ctx context.Context, fn func() error) error {
 	if !stop() {
 		cn.broken.Store(true) // its deadline is, or soon will be, in the past
 	}
-	if cerr := ctx.Err(); cerr != nil && err != nil {
-		return &connError{addr: cn.addr, step: "wait for", err: cerr}
+	if err == nil {
+		return nil
 	}
-	return err
+	// The connection's timer may be a moment ahead of the context's.
+	cause := ctx.Err()
+	if cause == nil && limited && errors.Is(err, os.ErrDeadlineExceeded) {
+		cause = context.DeadlineExceeded
+	}
+	if cause == nil {
+		return err
+	}
+	step := "wait for"
+	if ce, ok := errors.AsType[*connError](err); ok {
+		step = ce.step
+	}
+	return &connError{addr: cn.addr, step: step, err: cause}
 }
 
 // roundTrip sends a request in the newest version that both sides know and reads its response. It is called inside do.

@@ -99,6 +99,36 @@ type connError struct {
 func (e *connError) Error() string { return e.step + " " + e.addr + ": " + e.err.Error() }
 func (e *connError) Unwrap() error { return e.err }
 
+// manyErrors are errors of several attempts, on one line.
+type manyErrors []error
+
+func (m manyErrors) Error() string {
+	texts := make([]string, len(m))
+	for i, err := range m {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (m manyErrors) Unwrap() []error { return m }
+
+// join is errors.Join for messages that read as a sentence.
+func join(errs ...error) error {
+	var all manyErrors
+	for _, err := range errs {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
+
 // codeOf returns the protocol error code in err's chain.
 func codeOf(err error) (kafkago.Error, bool) {
 	return errors.AsType[kafkago.Error](err)

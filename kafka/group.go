@@ -8,9 +8,6 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/heartbeat"
-	"github.com/segmentio/kafka-go/protocol/leavegroup"
 )
 
 // GroupConfig says which group to join, and what for.
@@ -124,7 +121,7 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 			continue // the coordinator has just given us one
 		}
 		if wait.wait(ctx) != nil {
-			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, errors.Join(ctx.Err(), err))
+			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, join(ctx.Err(), err))
 		}
 	}
 }
@@ -183,14 +180,10 @@ func (g *Group) leave() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	req := &leavegroup.Request{GroupID: g.cfg.Group, MemberID: id, Members: []leavegroup.RequestMember{{MemberID: id}}}
-	_, err := g.client.callCoordinator(ctx, g.key, requestTimeout, req, func(m protocol.Message) int16 {
-		res := m.(*leavegroup.Response)
-		if len(res.Members) > 0 && res.ErrorCode == 0 {
-			return res.Members[0].ErrorCode
-		}
-		return res.ErrorCode
-	})
+	addr, err := g.client.coordinator(ctx, g.key)
+	if err == nil {
+		err = g.client.leaveGroup(ctx, addr, g.cfg.Group, id)
+	}
 	if code, _ := codeOf(err); code == kafkago.UnknownMemberId {
 		return nil // removed already
 	}
@@ -225,60 +218,4 @@ func (gen *Generation) end(err error) {
 	gen.finish(err)
 	gen.stop()
 	<-gen.stopped
-}
-
-// beat keeps the membership alive until ctx ends. It goes on after the generation has ended by a rebalance: the member has
-// still to be there while its caller winds down.
-func (gen *Generation) beat(ctx context.Context, coordinatorSaysNo func(error)) {
-	defer close(gen.stopped)
-	g := gen.group
-	tick := time.NewTicker(g.cfg.SessionTimeout / 4)
-	defer tick.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		req := &heartbeat.Request{GroupID: g.cfg.Group, GenerationID: gen.ID, MemberID: gen.MemberID}
-		addr, err := g.client.coordinator(ctx, g.key)
-		if err == nil {
-			_, err = g.beatOnce(ctx, addr, req)
-		}
-		switch code, _ := codeOf(err); {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			last = time.Now()
-		case code == kafkago.RebalanceInProgress:
-			last = time.Now()
-			gen.finish(nil)
-		case code == kafkago.UnknownMemberId || code == kafkago.IllegalGeneration || code == kafkago.FencedInstanceID:
-			coordinatorSaysNo(err)
-			gen.finish(ErrLost)
-			return
-		case time.Since(last) > g.cfg.SessionTimeout:
-			gen.finish(ErrLost) // nobody told us, but the session has run out
-		default:
-			g.client.log.Debug("heartbeat not answered", "group", g.cfg.Group, "err", err)
-		}
-	}
-}
-
-// beatOnce sends one heartbeat. It may not take longer than the session lasts, or its failure would be noticed too late.
-func (g *Group) beatOnce(ctx context.Context, addr string, req *heartbeat.Request) (protocol.Message, error) {
-	m, err := g.client.call(ctx, addr, g.cfg.SessionTimeout/2, req)
-	if err != nil {
-		g.client.forgetCoordinator(g.key)
-		return nil, err
-	}
-	code := kafkago.Error(m.(*heartbeat.Response).ErrorCode)
-	if code == 0 {
-		return m, nil
-	}
-	if movedCode(code) {
-		g.client.forgetCoordinator(g.key)
-	}
-	return m, code
 }

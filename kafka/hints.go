@@ -59,10 +59,12 @@ func (c *Client) hint(err error) string {
 	}
 	hungUp := errors.Is(ce.err, io.EOF) || errors.Is(ce.err, io.ErrUnexpectedEOF) || errors.Is(ce.err, syscall.ECONNRESET)
 	switch {
-	case ce.step == "TLS handshake with" && hungUp:
-		return "the broker hung up on TLS: if this listener is plain, remove kafka.tls"
+	case ce.step == "TLS handshake with":
+		return "no TLS there: if this listener is plain, remove kafka.tls"
 	case ce.step == "greet" && c.cfg.TLS == nil:
 		return "no Kafka broker answers there in the clear: if this listener wants TLS, set kafka.tls"
+	case ce.step == "log in at" && hungUp:
+		return "the broker hung up during the login: check the user name and its secret"
 	case hungUp && c.cfg.SASL.Mechanism == "":
 		return "the broker hung up: if this listener wants a login, set kafka.sasl"
 	}

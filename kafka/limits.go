@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -144,7 +143,7 @@ func (c *Client) Fits(ctx context.Context, rec Record) (bool, error) {
 	b.add(&rec, ms)
 	sealed, err := b.seal(c.codec, nil)
 	if err != nil {
-		return false, errors.Join(fmt.Errorf("measure record for topic %s", rec.Topic), err)
+		return false, join(fmt.Errorf("measure record for topic %s", rec.Topic), err)
 	}
 	return len(sealed.buf) <= l.bytes, nil
 }

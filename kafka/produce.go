@@ -34,6 +34,9 @@ func (p *Producer) send(ctx context.Context, queues []*queue) error {
 		if !Retryable(err) {
 			return p.explainProduce(ctx, err)
 		}
+		if _, broken := errors.AsType[*connError](err); broken {
+			p.lost = true
+		}
 		p.client.metrics.retries.WithLabelValues(reason(err)).Inc()
 		p.client.log.Debug("write not accepted, sending it again", "attempt", attempt, "err", err)
 		if wait.wait(ctx) != nil {
@@ -117,7 +120,7 @@ func nextRound(queues []*queue) []*queue {
 // sendRound sends one request and notes what was acknowledged.
 func (p *Producer) sendRound(ctx context.Context, addr string, round []*queue) error {
 	var res *produce.Response
-	err := p.client.onConn(ctx, addr, requestTimeout, func(cn *conn) (err error) {
+	_, err := p.client.onConnOnce(ctx, addr, requestTimeout, func(cn *conn) (err error) {
 		res, err = cn.produce(p.cfg.TransactionalID, round)
 		return err
 	})

@@ -34,6 +34,7 @@ type Producer struct {
 	failed     error      // why this producer is unusable
 	closed     bool
 	open       bool // a transaction may be open at the coordinator, and its end has not been asked for
+	lost       bool // a connection broke under a request of this epoch, which may be carried out yet
 	queues     map[topicPartition]*queue
 	turn       uint32 // for records without a key
 	spare      [][]byte
@@ -127,7 +128,6 @@ func (p *Producer) commit(ctx context.Context, recs []Record) (sent bool, err er
 			return sent, p.doubtIf(sent, err)
 		}
 		plans = append(plans, pl)
-		pl.sign()
 		sent = true
 		if err := p.write(ctx, pl); err != nil {
 			return sent, p.doubtIf(sent, err)
@@ -153,8 +153,15 @@ func (p *Producer) measure(ctx context.Context, recs []Record, first int) error 
 // write sends a plan's batches, inside a transaction if the producer has an id.
 func (p *Producer) write(ctx context.Context, pl *plan) error {
 	if p.id < 0 {
+		pl.sign()
 		return p.send(ctx, pl.queues)
 	}
+	if p.lost {
+		if err := p.init(ctx); err != nil {
+			return fmt.Errorf("take a new epoch: %w", err)
+		}
+	}
+	pl.sign()
 	p.open = true
 	if err := p.addPartitions(ctx, pl.queues); err != nil {
 		return err
@@ -169,6 +176,12 @@ func (p *Producer) write(ctx context.Context, pl *plan) error {
 	}
 	for _, q := range pl.queues {
 		q.enrolled = false
+	}
+	if p.lost {
+		// The records are committed, so a failure here is not this commit's; the next one tries again and tells.
+		if err := p.init(ctx); err != nil {
+			p.client.log.Debug("no new epoch yet", "transactional_id", p.cfg.TransactionalID, "err", err)
+		}
 	}
 	return nil
 }

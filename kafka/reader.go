@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -91,7 +90,7 @@ func (r *Reader) poll(ctx context.Context, wait time.Duration) ([]Record, error)
 	if code, _ := codeOf(err); code == kafkago.OffsetOutOfRange {
 		o, oerr := r.client.Offsets(ctx, r.tp.topic, r.tp.partition)
 		if oerr != nil {
-			return nil, errors.Join(err, oerr)
+			return nil, join(err, oerr)
 		}
 		return nil, &OffsetError{Topic: r.tp.topic, Partition: r.tp.partition, Offset: offset, Start: o.Start, End: o.End}
 	}
@@ -138,7 +137,7 @@ func (c *Client) retrying(ctx context.Context, tp topicPartition, fn func() erro
 		c.metrics.retries.WithLabelValues(reason(err)).Inc()
 		c.log.Debug("partition not available, asking again", "topic", tp.topic, "partition", tp.partition, "err", err)
 		if wait.wait(ctx) != nil {
-			return errors.Join(ctx.Err(), err)
+			return join(ctx.Err(), err)
 		}
 		if code, ok := codeOf(err); !ok || movedCode(code) {
 			c.refreshTopic(ctx, tp.topic) // an error shows again at the next attempt

@@ -97,7 +97,7 @@ func (c *Client) login(ctx context.Context, cn *conn) error {
 			cn.expires = time.Now().Add(time.Duration(res.SessionLifetimeMs) * time.Millisecond * 9 / 10)
 		}
 		if done, reply, err = session.Next(ctx, res.AuthBytes); err != nil {
-			return &Error{Op: op, Err: errors.Join(kafkago.SASLAuthenticationFailed, err), Hint: "check the user name and its secret"}
+			return &Error{Op: op, Err: join(kafkago.SASLAuthenticationFailed, err), Hint: "check the user name and its secret"}
 		}
 	}
 	return nil

@@ -13,36 +13,54 @@ import (
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 )
 
-// The transaction protocol (KIP-98) in its first form, which every broker since 0.11 speaks: InitProducerID once, and for
-// each transaction AddPartitionsToTxn, Produce, EndTxn. All three requests to the coordinator may be repeated within one
-// epoch without harm: the coordinator keeps what is being asked for, and answers a repeated EndTxn by its outcome.
+// The transaction protocol (KIP-98) in its first form: InitProducerID once, and for each transaction AddPartitionsToTxn,
+// Produce, EndTxn. All of these may be repeated within a transaction: a partition is added once, a batch is recognised by
+// its sequence, and a repeated EndTxn is answered by the outcome.
+//
+// Repeating is not safe across transactions. A request whose connection broke may still wait in the broker, and be carried
+// out after its repetition was answered and the next transaction has begun: an EndTxn of that kind would commit the first
+// half of the next transaction. So a transaction that has lost a connection ends with a new epoch (InitProducerID with
+// the current id and epoch, KIP-360), which turns away whatever is still under way.
 
 // transactionKey is where the coordinator is looked up.
 func (p *Producer) transactionKey() coordinatorKey {
 	return coordinatorKey{p.cfg.TransactionalID, transactionCoordinator}
 }
 
-// init asks for the producer id and a new epoch. Both are sent as -1, "none yet".
+// minInitVersion is InitProducerID's first version that takes the current id and epoch: Kafka 2.5.
+const minInitVersion = 3
+
+// errOldBroker is the answer to a broker whose transactions cannot be made safe.
+var errOldBroker = errors.New("exactly-once needs Kafka 2.5 or later")
+
+// init asks for the producer id and a new epoch. At the start both are -1, "none yet", which fences any earlier owner; later
+// the current ones are sent, and a newer owner then fences us.
 func (p *Producer) init(ctx context.Context) error {
 	req := &initproducerid.Request{
 		TransactionalID:      p.cfg.TransactionalID,
 		TransactionTimeoutMs: int32(p.cfg.TransactionTimeout / time.Millisecond),
-		ProducerID:           -1,
-		ProducerEpoch:        -1,
+		ProducerID:           p.id,
+		ProducerEpoch:        p.epoch,
 	}
 	m, err := p.askCoordinator(ctx, req, func(m protocol.Message) int16 { return m.(*initproducerid.Response).ErrorCode })
-	switch code, _ := codeOf(err); {
-	case code == kafkago.InvalidTransactionTimeout:
-		return &Error{Op: "init producer", Err: err, Hint: "the broker's transaction.max.timeout.ms is less than the transaction timeout"}
-	case code == kafkago.TransactionalIDAuthorizationFailed, code == kafkago.ClusterAuthorizationFailed:
-		return &Error{Op: "init producer", Err: err, Hint: "allow Write and Describe on the transactional id, or set kafka.delivery to at-least-once"}
-	case code == kafkago.UnsupportedVersion:
-		return &Error{Op: "init producer", Err: err, Hint: "this broker has no transactions: set kafka.delivery to at-least-once"}
-	case err != nil:
-		return fmt.Errorf("init producer: %w", err)
+	if err != nil {
+		hint := ""
+		switch code, _ := codeOf(err); code {
+		case kafkago.InvalidTransactionTimeout:
+			hint = "the broker's transaction.max.timeout.ms is less than the transaction timeout"
+		case kafkago.TransactionalIDAuthorizationFailed, kafkago.ClusterAuthorizationFailed:
+			hint = "allow Write and Describe on the transactional id, or set kafka.delivery to at-least-once"
+		}
+		if errors.Is(err, errOldBroker) {
+			hint = "set kafka.delivery to at-least-once"
+		}
+		return &Error{Op: "init producer", Err: err, Hint: hint}
 	}
 	res := m.(*initproducerid.Response)
-	p.id, p.epoch = res.ProducerID, res.ProducerEpoch
+	p.id, p.epoch, p.lost = res.ProducerID, res.ProducerEpoch, false
+	for _, q := range p.queues { // a new epoch counts from 0
+		q.sequence, q.enrolled = 0, false
+	}
 	return nil
 }
 
@@ -106,7 +124,9 @@ func (p *Producer) endTxn(ctx context.Context, commit bool) error {
 func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
 	slow, busy := newWaiter(20*time.Millisecond, time.Second), newWaiter(time.Millisecond, 20*time.Millisecond)
 	for attempt := 1; ; attempt++ {
-		m, err := p.client.callCoordinator(ctx, p.transactionKey(), requestTimeout, req, code)
+		m, err := p.client.atCoordinator(ctx, p.transactionKey(), code, func(addr string) (protocol.Message, error) {
+			return p.callOnce(ctx, addr, req)
+		})
 		if err == nil {
 			return m, nil
 		}
@@ -127,6 +147,22 @@ func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, cod
 	}
 }
 
+// callOnce sends a request of the transaction over one connection and notes if that broke: the request may still be
+// carried out, at any time.
+func (p *Producer) callOnce(ctx context.Context, addr string, req protocol.Message) (res protocol.Message, err error) {
+	_, err = p.client.onConnOnce(ctx, addr, requestTimeout, func(cn *conn) error {
+		if req.ApiKey() == protocol.InitProducerId && cn.versions[protocol.InitProducerId] < minInitVersion {
+			return errOldBroker
+		}
+		res, err = cn.roundTrip(req)
+		return err
+	})
+	if _, broken := errors.AsType[*connError](err); broken {
+		p.lost = true
+	}
+	return res, err
+}
+
 // fenced makes the codes of a lost race recognisable as ErrFenced.
 func fenced(err error) error {
 	if code, ok := codeOf(err); ok && fencedCode(code) && !errors.Is(err, ErrFenced) {
@@ -144,7 +180,7 @@ func (p *Producer) settle(ctx context.Context, err error) error {
 	}
 	p.open = false
 	if probe := p.endTxn(ctx, false); errors.Is(probe, ErrFenced) {
-		return errors.Join(probe, err)
+		return join(probe, err)
 	}
 	return err
 }
