@@ -2,18 +2,21 @@ package bridge
 
 import "time"
 
-// idlePositions holds back units without records for a moment: a thousand
-// quiet channels should not cost a transaction for each keepalive. They ride
-// along with the next data, or go together when the moment is over.
+// idlePositions holds back units without records for a while: a thousand quiet
+// channels should not cost a transaction for each keepalive. They ride along
+// with the next data, or go together when the time is over. Nothing hangs on
+// it but how fresh a position is, and it has to be fresh against the org's
+// retention alone.
 type idlePositions struct {
 	units map[*channel]unit
+	wait  time.Duration
 	timer *time.Timer
 }
 
-func newIdlePositions() *idlePositions {
+func newIdlePositions(retention time.Duration) *idlePositions {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &idlePositions{units: make(map[*channel]unit), timer: t}
+	return &idlePositions{units: make(map[*channel]unit), wait: min(5*time.Minute, retention/100), timer: t}
 }
 
 func (p *idlePositions) stop() { p.timer.Stop() }
@@ -31,7 +34,7 @@ func (p *idlePositions) keep(units []unit) []unit {
 			continue
 		}
 		if len(p.units) == 0 {
-			p.timer.Reset(idleFlush)
+			p.timer.Reset(p.wait)
 		}
 		p.units[u.ch] = u
 	}

@@ -36,9 +36,6 @@ type lane struct {
 // be faster, and a reader waits for the whole of it.
 const maxTransaction = 4 << 20
 
-// idleFlush is how long positions of quiet channels may wait for company.
-const idleFlush = 5 * time.Second
-
 // runLane keeps a lane going until ctx ends.
 func (b *Bridge) runLane(ctx context.Context, id int32) {
 	l := &lane{b: b, id: id, log: b.log.With("lane", id)}
@@ -154,7 +151,7 @@ func (l *lane) work(ctx context.Context) error {
 // Batching is natural: while one transaction commits, the next one fills.
 func (l *lane) commitAll(ctx context.Context) error {
 	defer l.dropQueue()
-	idle := newIdlePositions()
+	idle := newIdlePositions(l.b.cfg.Retention)
 	defer idle.stop()
 	var units []unit
 	for {

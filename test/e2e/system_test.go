@@ -62,6 +62,7 @@ func (s *system) config(channelNames ...string) bridge.Config {
 	}
 	cfg := s.sb.Bridge("e2e", channelNames...)
 	cfg.Logger, cfg.Lanes = s.log, 3
+	cfg.SessionTimeout = 2 * time.Minute // a heartbeat every few seconds is most of the work of a virtual week
 	return cfg
 }
 
