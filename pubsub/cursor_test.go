@@ -1,6 +1,8 @@
 package pubsub_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -67,16 +69,27 @@ func TestCursor_ResumesBeforeAnOpenGroup(t *testing.T) {
 }
 
 func TestCursor_KeepsItsOwnCopyOfIDs(t *testing.T) {
-	c := pubsub.NewCursor(sales, pubsub.AfterReplayID(event.ReplayID("start")))
-	buf := event.ReplayID("aaaa")
-	c.Event(buf)
-	copy(buf, "bbbb")
-	c.Event(buf)
-	start, _ := c.Resume()
-	copy(buf, "cccc")
-	c.Event(buf)
-	if string(start.ReplayID) != "aaaa" || string(start.OpenReplayID) != "bbbb" || start.OpenCount != 1 {
-		t.Errorf("resumes at %s, open %s (%d); want aaaa, bbbb (1)", []byte(start.ReplayID), []byte(start.OpenReplayID), start.OpenCount)
+	for _, size := range []int{4, 24, 25, 100} {
+		id := func(c byte) event.ReplayID { return bytes.Repeat([]byte{c}, size) }
+		c := pubsub.NewCursor(sales, pubsub.AfterReplayID(id('0')))
+		buf := id('a')
+		c.Event(buf)
+		copy(buf, id('b'))
+		c.Event(buf)
+		start, _ := c.Resume()
+		saved := *c
+		copy(buf, id('c'))
+		c.Event(buf)
+		c.Event(buf)
+		again, _ := saved.Resume()
+		for _, s := range []pubsub.Start{start, again} {
+			if string(s.ReplayID) != string(id('a')) || string(s.OpenReplayID) != string(id('b')) || s.OpenCount != 1 {
+				t.Errorf("ids of %d bytes: resumes at %s, open %s (%d); want a, b (1)", size, []byte(s.ReplayID), []byte(s.OpenReplayID), s.OpenCount)
+			}
+		}
+		if s, _ := c.Resume(); string(s.ReplayID) != string(id('b')) || s.OpenCount != 2 {
+			t.Errorf("ids of %d bytes: resumes at %s with %d of the next; want b, 2", size, []byte(s.ReplayID), s.OpenCount)
+		}
 	}
 }
 
@@ -147,15 +160,47 @@ func TestResume_GroupIsGone_NothingIsPassedOver(t *testing.T) {
 	})
 }
 
-func TestResume_ServiceSendsThePositionItself_PassedOver(t *testing.T) {
+func TestResume_ServiceSendsOldEventsAgain_PassedOver(t *testing.T) {
+	for _, tt := range []struct {
+		channel      string
+		again, batch int
+	}{
+		{accounts, 1, 100}, {accounts, 1, 1}, {accounts, 20, 100}, {accounts, 20, 3}, {sales, 5, 100}, {sales, 5, 2},
+	} {
+		t.Run(fmt.Sprintf("%d again in batches of %d on %s", tt.again, tt.batch, tt.channel), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := newOrg(t)
+				org.batch = tt.batch
+				org.add(tt.channel, 100)
+				org.before = func(n int, req *pubsubpb.FetchRequest, _ subscribeStream) error {
+					if n > 1 {
+						at := binary.BigEndian.Uint64(req.ReplayId)
+						req.ReplayId = replayID(int(at) - 100*tt.again)
+					}
+					return nil
+				}
+				org.during = func(n, sent int, s subscribeStream) error {
+					if n < 4 && sent >= 40 {
+						return fail(s.Context(), codes.Internal, "service.unavailable")
+					}
+					return nil
+				}
+				sub := subscribe(t, org.client(t), pubsub.SubscribeConfig{Channel: tt.channel, Start: pubsub.AfterReplayID(replayID(1))})
+				receive(t, sub, 1, 100)
+			})
+		})
+	}
+}
+
+func TestStart_ServiceSendsOldEventsAgain_PassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := newOrg(t)
-		org.add(accounts, 5)
+		org.add(accounts, 10)
 		org.before = func(_ int, req *pubsubpb.FetchRequest, _ subscribeStream) error {
-			req.ReplayId = replayID(200) // one event too early
+			req.ReplayId = replayID(200) // four events too early, in a new process
 			return nil
 		}
-		sub := subscribe(t, org.client(t), pubsub.SubscribeConfig{Channel: accounts, Start: pubsub.AfterReplayID(replayID(300))})
-		receive(t, sub, 4, 2)
+		sub := subscribe(t, org.client(t), pubsub.SubscribeConfig{Channel: accounts, Start: pubsub.AfterReplayID(replayID(600))})
+		receive(t, sub, 7, 4)
 	})
 }

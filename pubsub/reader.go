@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"sfbridge/event"
 	"sfbridge/internal/backoff"
 	"sfbridge/salesforce/auth"
 )
@@ -36,6 +35,7 @@ type reader struct {
 	s      *Subscription
 	client *Client
 	cursor *Cursor
+	recent *recent
 	names  interned
 
 	failures int // streams lost since the last response
@@ -43,7 +43,7 @@ type reader struct {
 }
 
 func newReader(s *Subscription) *reader {
-	return &reader{s: s, client: s.client, cursor: NewCursor(s.cfg.Channel, s.cfg.Start)}
+	return &reader{s: s, client: s.client, cursor: NewCursor(s.cfg.Channel, s.cfg.Start), recent: newRecent()}
 }
 
 // run opens streams until ctx ends, or until one ends in a way that opening
@@ -144,7 +144,7 @@ func (r *reader) read(ctx context.Context, st *stream) error {
 	if st.header() {
 		r.s.accept.Do(func() { close(r.s.accepted) })
 	}
-	head := newHead(r.cursor)
+	head := newHead(r.cursor, r.recent)
 	for {
 		var res fetchResponse
 		if err := st.recv(&res); err != nil {
@@ -173,6 +173,7 @@ func (r *reader) read(ctx context.Context, st *stream) error {
 func (r *reader) move(b *Batch) {
 	for i := range b.Events {
 		r.cursor.Event(b.Events[i].ReplayID)
+		r.recent.add(&b.Events[i])
 	}
 	if len(b.Events) == 0 {
 		r.cursor.Keepalive(b.Latest)
@@ -185,42 +186,4 @@ func (r *reader) oversize(size int) error {
 		Message: fmt.Sprintf("response of %d bytes is over the limit of %d", size, r.client.cfg.MaxMessageBytes),
 		Hint:    "raise the limit of message bytes",
 	}
-}
-
-// head passes over events at the head of a stream that were handed out before
-// an earlier one was lost: siblings of a group that is resumed, and anything
-// at the position itself, which a service that keeps its word does not send.
-type head struct {
-	after event.ReplayID
-	open  event.ReplayID
-	count int // siblings still to pass over
-	over  bool
-}
-
-func newHead(c *Cursor) *head {
-	start, _ := c.Resume()
-	return &head{after: start.ReplayID, open: start.OpenReplayID, count: start.OpenCount}
-}
-
-// unseen returns the events that are new. It works in place.
-func (h *head) unseen(events []event.Raw) []event.Raw {
-	for i := 0; !h.over && i < len(events); i++ {
-		id := string(events[i].ReplayID)
-		switch {
-		case id == "":
-			h.over = true
-		case id == string(h.after):
-		case h.count > 0 && id == string(h.open):
-			h.count--
-		default:
-			h.over = true
-		}
-		if h.over {
-			return events[i:]
-		}
-	}
-	if h.over {
-		return events
-	}
-	return nil
 }
