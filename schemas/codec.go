@@ -20,6 +20,7 @@ type Codec struct {
 	header     []headerField // nil: no change event
 	extras     bool          // the header has fields that event.Header lacks
 	bitmaps    bitmaps
+	fields     []Field
 	generic    *goavro.Codec
 }
 
@@ -52,6 +53,7 @@ func compile(id event.SchemaID, schemaJSON string) (*Codec, error) {
 	}
 	c.name = c.root.typeName()
 	c.name = c.name[strings.LastIndexByte(c.name, '.')+1:]
+	c.fields = fieldsOf(c.root, 0)
 	c.bitmaps.root, c.bitmaps.paths = c.root, countPaths(c.root)
 	if isChangeEvent(c.root) {
 		if err := c.planHeader(c.root.fields[0].node); err != nil {

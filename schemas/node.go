@@ -51,6 +51,7 @@ type node struct {
 
 type field struct {
 	name      string
+	doc       string
 	node      *node
 	nullFirst bool // a union whose branch 0 is null: one zero byte is a value
 }

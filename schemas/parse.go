@@ -188,7 +188,7 @@ func (p *parser) record(o *object, ns string) (*node, error) {
 		fo.set("type", tree)
 		defaultNull(fo, fn)
 		nullFirst := fn.kind == kindUnion && fn.union[0].kind == kindNull
-		n.fields = append(n.fields, field{name: name, node: fn, nullFirst: nullFirst})
+		n.fields = append(n.fields, field{name: name, doc: fo.text("doc"), node: fn, nullFirst: nullFirst})
 	}
 	return n, nil
 }
