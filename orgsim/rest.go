@@ -57,7 +57,7 @@ func newREST(org *Org, cfg RESTConfig) *rest {
 // call is one request to the data API.
 type call struct {
 	rest    *rest
-	w       http.ResponseWriter
+	w       *logged
 	r       *http.Request
 	ctx     context.Context
 	method  string   // after ?_HttpMethod
@@ -77,7 +77,7 @@ func (c *call) caller() Caller {
 }
 
 // serve answers a request to /services/data.
-func (s *rest) serve(w http.ResponseWriter, r *http.Request) {
+func (s *rest) serve(w *logged, r *http.Request) {
 	c := &call{rest: s, w: w, r: r, ctx: r.Context(), method: r.Method}
 	if err := c.run(); err != nil {
 		c.fail(err)
@@ -150,6 +150,7 @@ func (c *call) authenticate() error {
 	if !ok {
 		return &apiError{Status: http.StatusUnauthorized, Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}
 	}
+	c.w.call.UserID = user
 	c.userID, c.access = user, c.rest.org.accessOf(user)
 	used, ok := c.rest.usage.count(time.Now(), c.rest.cfg.DailyAPILimit)
 	c.w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.Itoa(used)+"/"+strconv.Itoa(c.rest.cfg.DailyAPILimit))
@@ -159,6 +160,7 @@ func (c *call) authenticate() error {
 	for _, option := range strings.FieldsFunc(c.r.Header.Get("Sforce-Call-Options"), func(r rune) bool { return r == ';' || r == ',' }) {
 		if name, value, _ := strings.Cut(option, "="); strings.EqualFold(strings.TrimSpace(name), "client") {
 			c.client = strings.TrimSpace(value)
+			c.w.call.Client = c.client
 		}
 	}
 	return nil

@@ -202,7 +202,7 @@ func FuzzREST(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, path, body string) {
 		u, err := url.ParseRequestURI(v64 + "/" + path)
-		if err != nil || !token(method) {
+		if err != nil || !token(method) || strings.Contains(u.String(), " ") { // no server would hand it on
 			return
 		}
 		a := &api{t: t, org: org, token: "fuzz"}

@@ -68,6 +68,7 @@ func asAPIError(err error) *apiError {
 // fail answers with the error.
 func (c *call) fail(err error) {
 	e := asAPIError(err)
+	c.w.call.ErrorCode = e.Code
 	var body any = []*apiError{e}
 	if e.Body != nil {
 		body = e.Body

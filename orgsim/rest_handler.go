@@ -5,24 +5,40 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // web is what the org answers over HTTP.
 type web struct {
-	oauth *oauth
-	rest  *rest
+	oauth   *oauth
+	rest    *rest
+	control *control
 }
 
 func newWeb(o *Org) *web {
-	return &web{oauth: newOAuth(o, o.cfg.OAuth), rest: newREST(o, o.cfg.REST)}
+	return &web{oauth: newOAuth(o, o.cfg.OAuth), rest: newREST(o, o.cfg.REST), control: &control{org: o}}
 }
 
 // HTTPHandler serves what an org serves over HTTP: OAuth, the REST API and
 // the login call of the SOAP API. It may be served on several listeners.
 func (o *Org) HTTPHandler() http.Handler { return http.HandlerFunc(o.serveHTTP) }
 
-func (o *Org) serveHTTP(w http.ResponseWriter, r *http.Request) {
+// logged remembers what the call log wants to know of an answer.
+type logged struct {
+	http.ResponseWriter
+	call Call
+}
+
+// WriteHeader notes the status.
+func (l *logged) WriteHeader(status int) {
+	l.call.Status = strconv.Itoa(status)
+	l.ResponseWriter.WriteHeader(status)
+}
+
+func (o *Org) serveHTTP(rw http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	w := &logged{ResponseWriter: rw, call: Call{Method: r.Method + " " + path, Client: r.UserAgent(), Start: time.Now(), Status: "cut"}}
+	defer func() { o.LogCall(w.call) }()
 	switch {
 	case path == "/services/data" || strings.HasPrefix(path, "/services/data/"):
 		o.web.rest.serve(w, r)
