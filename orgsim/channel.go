@@ -147,3 +147,11 @@ func (o *Org) Channels() []string {
 	}
 	return slices.Sorted(maps.Keys(names))
 }
+
+// Captured tells whether an object has change events.
+func (o *Org) Captured(object string) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	t := o.table(object)
+	return t != nil && o.captured[t.def.Name]
+}

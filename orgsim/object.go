@@ -67,10 +67,11 @@ func (o *ObjectDef) Channel() string {
 
 func (o *ObjectDef) clone() *ObjectDef {
 	c := *o
-	c.byName = nil
 	c.Fields = make([]*FieldDef, len(o.Fields))
+	c.byName = make(map[string]*FieldDef, len(o.Fields))
 	for i, f := range o.Fields {
 		c.Fields[i] = f.clone()
+		c.byName[strings.ToLower(f.Name)] = c.Fields[i]
 	}
 	return &c
 }

@@ -130,6 +130,7 @@ func (o *Org) Close() {
 	o.mu.Lock()
 	o.closed = true
 	o.mu.Unlock()
+	o.web.control.work.stop()
 	o.streams.close()
 	o.closeServers()
 }

@@ -3,6 +3,7 @@ package orgsim_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -191,3 +192,45 @@ func TestUpsert_ByExternalID_CreatesOnceThenUpdates(t *testing.T) {
 }
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+type schemaField struct {
+	name  string
+	inner []schemaField
+}
+
+// schemaFields lists the fields of an event schema, with those of records in
+// it, by their JSON alone.
+func schemaFields(t *testing.T, text string) []schemaField {
+	t.Helper()
+	var root any
+	if err := json.Unmarshal([]byte(text), &root); err != nil {
+		t.Fatal(err)
+	}
+	named := map[string][]schemaField{}
+	var fieldsOf func(v any) []schemaField
+	fieldsOf = func(v any) []schemaField {
+		switch v := v.(type) {
+		case string:
+			return named[v]
+		case []any:
+			for _, branch := range v {
+				if f := fieldsOf(branch); f != nil {
+					return f
+				}
+			}
+		case map[string]any:
+			var out []schemaField
+			list, _ := v["fields"].([]any)
+			for _, f := range list {
+				m := f.(map[string]any)
+				out = append(out, schemaField{m["name"].(string), fieldsOf(m["type"])})
+			}
+			if name, ok := v["name"].(string); ok {
+				named[name] = out
+			}
+			return out
+		}
+		return nil
+	}
+	return fieldsOf(root)
+}
