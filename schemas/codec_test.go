@@ -114,6 +114,21 @@ func TestCompile_HugeSchema_Refused(t *testing.T) {
 	}
 }
 
+func TestCompile_ManyCollidingNames_NoSearch(t *testing.T) {
+	var fields []string
+	for i := range 5000 {
+		fields = append(fields, `{"name":"x`+strings.Repeat("!", 1+i%7)+strings.Repeat("?", i/7%30)+strings.Repeat("-", i/210)+`","type":"null"}`)
+	}
+	c := compile(t, "", `{"type":"record","name":"R","fields":[`+strings.Join(fields, ",")+`]}`)
+	seen := map[string]bool{}
+	for _, f := range c.Fields() {
+		if seen[f.Name] {
+			t.Fatalf("%s twice", f.Name)
+		}
+		seen[f.Name] = true
+	}
+}
+
 func TestNormalised_AddsDefaultNull_KeepsTheRest(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"type":"record","name":"A","doc":"<b>","fields":[{"name":"f","type":["null","int"],"doc":"Data:Integer"},{"name":"g","type":["int","null"]},{"name":"h","type":["null","int"],"default":null}]}`: `{"type":"record","name":"A","doc":"<b>","fields":[{"name":"f","type":["null","int"],"doc":"Data:Integer","default":null},{"name":"g","type":["int","null"]},{"name":"h","type":["null","int"],"default":null}]}`,

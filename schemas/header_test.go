@@ -242,8 +242,10 @@ func TestAppendChange_HeaderWithUnknownFields_CarriesThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := event.Header{EntityName: "X", RecordIDs: []string{"one", "two"}, ChangeType: event.Update, SequenceNumber: 3,
-		CommitTimestamp: 1767225600000, ChangedFields: []string{"Name", "Phone"}}
+	want := event.Header{
+		EntityName: "X", RecordIDs: []string{"one", "two"}, ChangeType: event.Update, SequenceNumber: 3,
+		CommitTimestamp: 1767225600000, ChangedFields: []string{"Name", "Phone"},
+	}
 	if !reflect.DeepEqual(plain(h), want) {
 		t.Fatalf("got %+v, want %+v", h, want)
 	}

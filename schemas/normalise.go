@@ -24,8 +24,8 @@ func (p *parser) legalName(o *object, full string) string {
 	for i, part := range parts {
 		parts[i] = legalIdentifier(part)
 	}
-	legal := unused(p.legal, strings.Join(parts, "."))
-	p.legal[legal] = true
+	legal := p.legal.unused(strings.Join(parts, "."))
+	p.legal.add(legal)
 	if legal != full {
 		i := strings.LastIndexByte(legal, '.')
 		o.set("name", legal[i+1:])
@@ -37,12 +37,12 @@ func (p *parser) legalName(o *object, full string) string {
 }
 
 // legalIn makes name a legal identifier that is not yet taken.
-func legalIn(taken map[string]bool, name string) string {
+func legalIn(taken names, name string) string {
 	legal := legalIdentifier(name)
 	if legal == name {
 		return name
 	}
-	return unused(taken, legal)
+	return taken.unused(legal)
 }
 
 // legalIdentifier replaces what Avro does not allow, [A-Za-z_][A-Za-z0-9_]*, by
@@ -60,10 +60,23 @@ func legalIdentifier(name string) string {
 	return legal
 }
 
-// unused adds the first number that makes name new.
-func unused(taken map[string]bool, name string) string {
-	for n, base := 2, name; taken[name]; n++ {
-		name = base + "_" + strconv.Itoa(n)
+// names are those given out in one scope, with the last number that was added to
+// each, so that many equal ones cost no search.
+type names map[string]int
+
+func (t names) has(name string) bool { return t[name] > 0 }
+
+func (t names) add(name string) { t[name] = max(t[name], 1) }
+
+// unused adds to name the first number that makes it new.
+func (t names) unused(name string) string {
+	if !t.has(name) {
+		return name
 	}
-	return name
+	for n := t[name] + 1; ; n++ {
+		if numbered := name + "_" + strconv.Itoa(n); !t.has(numbered) {
+			t[name] = n
+			return numbered
+		}
+	}
 }

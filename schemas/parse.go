@@ -9,13 +9,13 @@ import (
 // parser turns a schema tree into nodes and normalises the tree on the way.
 type parser struct {
 	named map[string]*node // by the full name as it is spelt in the schema
-	legal map[string]bool  // full names given out
+	legal names            // full names given out
 	nodes []*node
 }
 
 // parse compiles tree. Afterwards tree is in its normal form: see normalise.go.
 func parse(tree any) (*node, any, error) {
-	p := &parser{named: make(map[string]*node), legal: make(map[string]bool)}
+	p := &parser{named: make(map[string]*node), legal: make(names)}
 	root, tree, err := p.schema(tree, "")
 	if err != nil {
 		return nil, nil, err
@@ -162,23 +162,23 @@ func (p *parser) record(o *object, ns string) (*node, error) {
 	if !ok {
 		return nil, fmt.Errorf("record %s needs fields", n.name)
 	}
-	taken := make(map[string]bool, len(fields))
+	taken := make(names, len(fields))
 	for i, f := range fields {
 		fo, ok := f.(*object)
 		if !ok || fo.text("name") == "" || !fo.has("type") {
 			return nil, fmt.Errorf("record %s: field %d needs a name and a type", n.name, i)
 		}
-		if taken[fo.text("name")] {
+		if taken.has(fo.text("name")) {
 			return nil, fmt.Errorf("record %s: field %s twice", n.name, fo.text("name"))
 		}
-		taken[fo.text("name")] = true
+		taken.add(fo.text("name"))
 	}
 	for _, f := range fields {
 		fo := f.(*object)
 		given := fo.text("name")
 		name := legalIn(taken, given)
 		if name != given {
-			taken[name] = true
+			taken.add(name)
 			fo.set("name", name)
 		}
 		fn, tree, err := p.schema(fo.get("type"), space)
@@ -202,17 +202,17 @@ func (p *parser) enum(o *object, ns string) (*node, error) {
 	if !ok || len(symbols) == 0 {
 		return nil, fmt.Errorf("enum %s needs symbols", n.name)
 	}
-	taken := make(map[string]bool, len(symbols))
+	taken := make(names, len(symbols))
 	for i, s := range symbols {
 		given, ok := s.(string)
-		if !ok || taken[given] {
+		if !ok || taken.has(given) {
 			return nil, fmt.Errorf("enum %s: symbol %d is not a new string", n.name, i)
 		}
-		taken[given] = true
+		taken.add(given)
 	}
 	for i, s := range symbols {
 		name := legalIn(taken, s.(string))
-		taken[name] = true
+		taken.add(name)
 		symbols[i] = name
 		n.symbols = append(n.symbols, name)
 	}
