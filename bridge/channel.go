@@ -17,14 +17,16 @@ const (
 	stateStopped      = "stopped" // needs a person; tried again now and then
 )
 
-// channel is one capture at work. The tracker and the encoder belong to the
-// goroutine that pulls; mu guards what others look at.
+// channel is one capture at work. All but the state belongs to the goroutine
+// that pulls; mu guards what others look at.
 type channel struct {
 	capture Capture
 	org     *org
 	lane    int32
 	log     *slog.Logger
 	tracker *tracker
+	stopped string // why it stopped last, without what differs from try to try
+	expired string // the replay id that was counted as expired last
 
 	mu    sync.Mutex
 	state ChannelStatus

@@ -100,10 +100,16 @@ func (b *Bridge) capture(ctx context.Context, l *lane, ch *channel) {
 	}
 }
 
+// stop marks a channel that needs a person. The log speaks once of each cause,
+// not of every try.
 func (b *Bridge) stop(ch *channel, err error) {
-	if !ch.enter(stateStopped, err.Error()) {
+	was := ch.snapshot().State
+	ch.enter(stateStopped, err.Error())
+	cause := causeOf(err)
+	if was == stateStopped && ch.stopped == cause {
 		return
 	}
+	ch.stopped = cause
 	args := []any{"err", err}
 	var refused *schemas.IncompatibleError
 	if errors.As(err, &refused) {
@@ -112,12 +118,21 @@ func (b *Bridge) stop(ch *channel, err error) {
 	ch.log.Error("channel stopped; nothing is skipped, it is tried again now and then", args...)
 }
 
+// causeOf is an error's text without the number that the service gives to each
+// call.
+func causeOf(err error) string {
+	if e, ok := errors.AsType[*pubsub.Error](err); ok {
+		return fmt.Sprint(e.Op, e.Channel, e.Code, e.Status)
+	}
+	return err.Error()
+}
+
 // expired applies the policy for a position that the org does not accept. It
 // returns nil when the channel may go on from a new start.
 func (b *Bridge) expired(ch *channel, cause error) error {
 	old := ch.tracker.pos.ReplayID
-	first := ch.snapshot().State != stateStopped
-	if first {
+	if ch.expired != string(old) { // once for each position, however often it is tried
+		ch.expired = string(old)
 		b.metrics.replayExpired.WithLabelValues(ch.capture.Org, ch.capture.Channel).Inc()
 	}
 	last := time.UnixMilli(ch.tracker.pos.CommitTimestamp).UTC()

@@ -46,3 +46,15 @@ func objectOfChannel(channel string) string {
 	}
 	return strings.TrimSuffix(name, "ChangeEvent")
 }
+
+// topicOfChannel gives the topic of a channel that carries one kind of event,
+// or "".
+func (c *Config) topicOfChannel(channel string) string {
+	if pubsub.SharesReplayIDs(channel) {
+		return ""
+	}
+	if name, ok := strings.CutPrefix(channel, "/event/"); ok {
+		return c.eventTopic(name)
+	}
+	return c.changeTopic(objectOfChannel(channel))
+}

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"sfbridge/event"
-	"sfbridge/kafka"
 	"sfbridge/pubsub"
 	"sfbridge/schemas"
 )
@@ -126,9 +125,7 @@ func (b *Bridge) ensureDataTopic(ctx context.Context, topic string) error {
 	if _, ok := b.topics.Load(topic); ok {
 		return nil
 	}
-	spec := kafka.TopicSpec{Name: topic, Partitions: b.cfg.Topics.Partitions, Replication: b.cfg.Topics.Replication,
-		Configs: b.cfg.deleteConfigs()}
-	if err := b.ensureTopic(ctx, spec); err != nil {
+	if err := b.ensureTopic(ctx, b.cfg.dataTopic(topic)); err != nil {
 		return err
 	}
 	b.topics.Store(topic, true)

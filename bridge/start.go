@@ -130,8 +130,8 @@ func (b *Bridge) startKafka(ctx context.Context) error {
 	return b.checkMembers(ctx)
 }
 
-// topicSpecs lists what must exist before anything can be written; topics of
-// events are made when their first event comes.
+// topicSpecs lists what must exist before anything can be written; the topics
+// of channels that carry several kinds of event are made when the first comes.
 func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 	c := &b.cfg
 	compact := map[string]string{"cleanup.policy": "compact"}
@@ -144,12 +144,17 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 	specs = append(specs, kafka.TopicSpec{Name: c.deadLetterTopic(), Partitions: c.Topics.Partitions,
 		Replication: c.Topics.Replication, Configs: dlq})
 	for _, cp := range c.Captures {
-		if object := objectOfChannel(cp.Channel); object != "" {
-			specs = append(specs, kafka.TopicSpec{Name: c.changeTopic(object), Partitions: c.Topics.Partitions,
-				Replication: c.Topics.Replication, Configs: c.deleteConfigs()})
+		if topic := c.topicOfChannel(cp.Channel); topic != "" {
+			specs = append(specs, c.dataTopic(topic))
 		}
 	}
 	return specs
+}
+
+// dataTopic is a topic that holds events.
+func (c *Config) dataTopic(name string) kafka.TopicSpec {
+	return kafka.TopicSpec{Name: name, Partitions: c.Topics.Partitions, Replication: c.Topics.Replication,
+		Configs: c.deleteConfigs()}
 }
 
 func (c *Config) deleteConfigs() map[string]string {

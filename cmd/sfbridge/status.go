@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"sfbridge/bridge"
+)
+
+type statusCmd struct {
+	configFlag
+	JSON bool `help:"Print one JSON object."`
+}
+
+func (statusCmd) Help() string {
+	return `Reads what the bridge has committed; works whether or not a process runs.
+
+Example: sfbridge status -c bridge.yaml --json`
+}
+
+func (c *statusCmd) Run(ctx context.Context, io streams) error {
+	cfg, err := c.load(io)
+	if err != nil {
+		return err
+	}
+	b, err := bridge.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	st, err := b.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(io.out).Encode(st)
+	}
+	return printStatus(io.out, st)
+}
+
+func printStatus(w io.Writer, st *bridge.Status) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "CHANNEL\tLAST CHANGE\tPOSITION TAKEN\tWINDOW LEFT\tEVENTS\tRECORDS\tREPLAY ID")
+	for _, ch := range st.Channels {
+		if !ch.Known {
+			fmt.Fprintf(t, "%s%s\tnever committed\n", ch.Org, ch.Channel)
+			continue
+		}
+		left := time.Duration(ch.WindowRemaining * float64(time.Second)).Round(time.Minute)
+		fmt.Fprintf(t, "%s%s\t%s\t%s\t%s\t%d\t%d\t%s\n", ch.Org, ch.Channel, ago(st.At, ch.LastCommit),
+			ago(st.At, ch.PositionAt), left, ch.Events, ch.Records, ch.ReplayID)
+	}
+	fmt.Fprintln(t, "\nPROCESS\tPID\tSTARTED\tLANES")
+	for _, m := range st.Members {
+		other := ""
+		if !m.Same {
+			other = "\tANOTHER CONFIGURATION"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%v%s\n", m.Host, m.PID, ago(st.At, m.Started), m.Lanes, other)
+	}
+	fmt.Fprintln(t)
+	for _, l := range st.Limits {
+		fmt.Fprintf(t, "%s %s\t%d of %d left\n", l.Org, l.Name, l.Remaining, l.Max)
+	}
+	fmt.Fprintf(t, "dead letters\t%d\n", st.DeadLetters)
+	for _, p := range st.Problems {
+		fmt.Fprintf(t, "not known\t%s\n", p)
+	}
+	return t.Flush()
+}
+
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}
