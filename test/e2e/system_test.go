@@ -83,6 +83,10 @@ func (s *system) start(cfg bridge.Config) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: s.t, b: b, cancel: cancel, done: make(chan error, 1)}
 	go func() { r.done <- b.Run(ctx) }()
+	s.t.Cleanup(func() { // for a test that has failed on the way
+		cancel()
+		b.Close()
+	})
 	return r
 }
 
