@@ -22,11 +22,11 @@ func (b *Bridge) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.StartTimeout)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return b.reach(ctx, partRegistry, b.registry.Check) })
-	g.Go(func() error { return b.reach(ctx, partKafka, b.startKafka) })
+	g.Go(func() error { return b.reach(ctx, partRegistry, schemas.Retryable, b.registry.Check) })
+	g.Go(func() error { return b.reach(ctx, partKafka, kafka.Retryable, b.startKafka) })
 	for _, o := range b.orgs {
 		g.Go(func() error {
-			if err := b.reach(ctx, partOrg(o.name), o.login); err != nil {
+			if err := b.reach(ctx, partOrg(o.name), auth.Retryable, o.login); err != nil {
 				return err
 			}
 			return b.checkChannels(ctx, o)
@@ -36,8 +36,9 @@ func (b *Bridge) start(ctx context.Context) error {
 }
 
 // reach tries one side until it answers, or says something that waiting will
-// not change, or the time for the start is over.
-func (b *Bridge) reach(ctx context.Context, part string, try func(context.Context) error) error {
+// not change, or the time for the start is over. Each client knows which of its
+// errors pass; asked about another's, it may take them for a broken network.
+func (b *Bridge) reach(ctx context.Context, part string, retryable func(error) bool, try func(context.Context) error) error {
 	bo := retrying(100*time.Millisecond, 3*time.Second)
 	var last error
 	for {
@@ -49,7 +50,7 @@ func (b *Bridge) reach(ctx context.Context, part string, try func(context.Contex
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		if !passing(err) {
+		if ctx.Err() == nil && !passing(err, retryable) {
 			return fmt.Errorf("%s: %w", part, err)
 		}
 		b.log.Warn("not reached yet, trying again", "part", part, "err", err)
@@ -59,11 +60,14 @@ func (b *Bridge) reach(ctx context.Context, part string, try func(context.Contex
 	}
 }
 
-// passing tells whether waiting may mend an error of the start.
-func passing(err error) bool {
+// passing tells whether waiting may mend an error of the start. An attempt that
+// took too long, while the start has time left, may go better next time.
+func passing(err error, retryable func(error) bool) bool {
 	var perm *permanentError
-	return !errors.As(err, &perm) &&
-		(auth.Retryable(err) || pubsub.Retryable(err) || schemas.Retryable(err) || kafka.Retryable(err))
+	if errors.As(err, &perm) {
+		return false
+	}
+	return retryable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // permanentError marks what waiting will not mend.
@@ -93,7 +97,8 @@ func (b *Bridge) checkChannels(ctx context.Context, o *org) error {
 			continue
 		}
 		g.Go(func() error {
-			return b.reach(ctx, "channel "+ch.capture.Org+ch.capture.Channel, func(ctx context.Context) error {
+			part := "channel " + ch.capture.Org + ch.capture.Channel
+			return b.reach(ctx, part, pubsub.Retryable, func(ctx context.Context) error {
 				return checkChannel(ctx, o, ch.capture.Channel)
 			})
 		})
@@ -202,6 +207,14 @@ func (b *Bridge) checkLanes(ctx context.Context) error {
 	return nil
 }
 
+// joining tells whether a member is one of this bridge's processes whose group
+// is just sharing out its lanes: until that is over the coordinator does not
+// show what members say of themselves (Kafka protocol guide, DescribeGroups).
+// Such a one is looked at when the new generation begins.
+func (b *Bridge) joining(m kafka.GroupMember) bool {
+	return len(m.UserData) == 0 && m.ClientID == "sfbridge-"+b.cfg.Name
+}
+
 // checkMembers refuses to work beside a process that has the same name and
 // another configuration: they would share out channels that only one knows.
 func (b *Bridge) checkMembers(ctx context.Context) error {
@@ -210,6 +223,9 @@ func (b *Bridge) checkMembers(ctx context.Context) error {
 		return fmt.Errorf("members of group %s: %w", b.cfg.group(), err)
 	}
 	for _, m := range members {
+		if b.joining(m) {
+			continue
+		}
 		var other identity
 		if json.Unmarshal(m.UserData, &other) != nil {
 			return permanent("group %s has a member (%s at %s) that is no sfbridge: give this bridge another name",

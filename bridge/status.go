@@ -116,6 +116,10 @@ func (b *Bridge) statusMembers(ctx context.Context, st *Status) {
 		st.Problems = append(st.Problems, fmt.Sprintf("group %s: %v", b.cfg.group(), err))
 	}
 	for _, m := range members {
+		if b.joining(m) {
+			st.Members = append(st.Members, MemberStatus{Host: m.Host, Lanes: m.Partitions, Same: true})
+			continue
+		}
 		var id identity
 		json.Unmarshal(m.UserData, &id)
 		st.Members = append(st.Members, MemberStatus{Host: id.Host, PID: id.PID, Started: id.Started,
