@@ -139,7 +139,9 @@ func (b *Bridge) startKafka(ctx context.Context) error {
 // of channels that carry several kinds of event are made when the first comes.
 func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 	c := &b.cfg
-	compact := map[string]string{"cleanup.policy": "compact"}
+	// Brokers that are not Apache Kafka's may apply the default retention to a
+	// compacted topic as well; a position must outlive any outage.
+	compact := map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"}
 	specs := []kafka.TopicSpec{
 		{Name: c.assignmentTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication},
 		{Name: c.checkpointTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication, Configs: compact},
