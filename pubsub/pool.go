@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -30,10 +31,28 @@ type pool struct {
 type pooled struct {
 	cc    *grpc.ClientConn
 	calls int
-	room  int // calls that it takes; sinks when the peer turns out to allow fewer
+	room  int       // calls that it takes; sinks when the peer turns out to allow fewer
+	sunk  time.Time // when it last sank
 }
 
-// take returns the connection with the fewest calls, or a new one if all are
+// forgetRoom is the age at which a lower limit is tried anew: the peer of a
+// connection changes each time that it reconnects.
+const forgetRoom = 10 * time.Minute
+
+// better tells whether a call should rather go to c than to best: one that is
+// not failing right now, and of those the one with the fewest calls.
+func (c *pooled) better(best *pooled) bool {
+	if best == nil {
+		return true
+	}
+	failing := func(p *pooled) bool { return p.cc.GetState() == connectivity.TransientFailure }
+	if a, b := failing(c), failing(best); a != b {
+		return b
+	}
+	return c.calls < best.calls
+}
+
+// take returns the best connection that has room, or a new one if all are
 // full. Each take needs one give.
 func (p *pool) take() (*pooled, error) {
 	p.mu.Lock()
@@ -43,7 +62,10 @@ func (p *pool) take() (*pooled, error) {
 	}
 	var best *pooled
 	for _, c := range p.conns {
-		if c.calls < c.room && (best == nil || c.calls < best.calls) {
+		if c.room < p.cfg.StreamsPerConn && time.Since(c.sunk) > forgetRoom {
+			c.room = p.cfg.StreamsPerConn
+		}
+		if c.calls < c.room && c.better(best) {
 			best = c
 		}
 	}
@@ -69,7 +91,7 @@ func (p *pool) give(c *pooled, full bool) {
 	c.calls--
 	p.metrics.streams.Dec()
 	if full && c.calls > 0 {
-		c.room = min(c.room, c.calls)
+		c.room, c.sunk = min(c.room, c.calls), time.Now()
 	}
 }
 
