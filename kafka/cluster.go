@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -61,20 +62,22 @@ func (cl *cluster) broker(id int32) (string, bool) {
 	return addr, ok
 }
 
-// anyAddrs lists the brokers in random order, the known ones before those of the configuration.
+// anyAddrs lists the brokers in random order, the known ones before those of the configuration, each address once.
 func (cl *cluster) anyAddrs(seeds []string) []string {
 	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	addrs := make([]string, 0, len(cl.brokers)+len(seeds))
-	for _, a := range cl.brokers {
-		addrs = append(addrs, a)
+	known := slices.Collect(maps.Values(cl.brokers))
+	cl.mu.Unlock()
+	seeds = slices.Clone(seeds)
+	for _, addrs := range [][]string{known, seeds} {
+		rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
 	}
-	slices.Sort(addrs)
-	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-	n := len(addrs)
-	addrs = append(addrs, seeds...)
-	rand.Shuffle(len(seeds), func(i, j int) { addrs[n+i], addrs[n+j] = addrs[n+j], addrs[n+i] })
-	return addrs
+	all := make([]string, 0, len(known)+len(seeds))
+	for _, addr := range append(known, seeds...) {
+		if !slices.Contains(all, addr) {
+			all = append(all, addr)
+		}
+	}
+	return all
 }
 
 // take stores what a metadata response tells.
@@ -150,6 +153,15 @@ func (c *Client) topic(ctx context.Context, name string) (*topicInfo, error) {
 		return info, nil // an old layout is better than none while the brokers are away
 	}
 	return fresh, err
+}
+
+// topicSoon is topic with patience for one that was made a moment ago, and for brokers that are away.
+func (c *Client) topicSoon(ctx context.Context, name string) (info *topicInfo, err error) {
+	err = c.retrying(ctx, topicPartition{topic: name}, func() error {
+		info, err = c.topic(ctx, name)
+		return err
+	})
+	return info, err
 }
 
 // refreshTopic asks for a topic's layout now.

@@ -10,7 +10,7 @@ import (
 
 // maxDecompressed bounds what one batch may unpack to. Brokers accept batches up to max.message.bytes packed; a batch
 // beyond this size unpacked is an accident or an attack.
-const maxDecompressed = 256 << 20
+const maxDecompressed = 128 << 20
 
 func parseCompression(name string) (compress.Compression, error) {
 	switch name {

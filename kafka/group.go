@@ -70,7 +70,7 @@ func (c *Client) JoinGroup(ctx context.Context, cfg GroupConfig) (*Group, error)
 	if cfg.RebalanceTimeout == 0 {
 		cfg.RebalanceTimeout = 30 * time.Second
 	}
-	if _, err := c.topic(ctx, cfg.Topic); err != nil {
+	if _, err := c.topicSoon(ctx, cfg.Topic); err != nil {
 		return nil, fmt.Errorf("join group %s: %w", cfg.Group, err)
 	}
 	g := &Group{client: c, cfg: cfg, key: coordinatorKey{cfg.Group, groupCoordinator}}
@@ -116,7 +116,7 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 		if !g.rejoin(err) {
 			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, err)
 		}
-		g.client.log.Debug("group not joined yet, trying again", "group", g.cfg.Group, "err", err)
+		g.client.log.Log(ctx, wait.level(), "group not joined yet, trying again", "group", g.cfg.Group, "err", err)
 		if code, _ := codeOf(err); code == kafkago.MemberIDRequired {
 			continue // the coordinator has just given us one
 		}

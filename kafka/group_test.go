@@ -227,10 +227,12 @@ func TestClient_Close_LeavesItsGroups(t *testing.T) {
 }
 
 func TestGroup_UnknownTopic_IsAnError(t *testing.T) {
-	c := newClient(t, kafkatest.Fake(t))
-	if _, err := c.JoinGroup(t.Context(), kafka.GroupConfig{Group: "g", Topic: "none"}); !kafka.IsUnknownTopic(err) {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, kafkatest.Fake(t))
+		if _, err := c.JoinGroup(t.Context(), kafka.GroupConfig{Group: "g", Topic: "none"}); !kafka.IsUnknownTopic(err) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestGroup_WeekOfQuiet_StaysInOneGeneration(t *testing.T) {

@@ -79,7 +79,7 @@ func (p *Producer) encode(ctx context.Context, recs []Record, first int) (_ *pla
 
 // partition resolves AnyPartition.
 func (pl *plan) partition(ctx context.Context, rec *Record) (int32, error) {
-	info, err := pl.p.client.topic(ctx, rec.Topic)
+	info, err := pl.p.client.topicSoon(ctx, rec.Topic)
 	if err != nil {
 		return 0, err
 	}

@@ -38,7 +38,7 @@ func (p *Producer) send(ctx context.Context, queues []*queue) error {
 			p.lost = true
 		}
 		p.client.metrics.retries.WithLabelValues(reason(err)).Inc()
-		p.client.log.Debug("write not accepted, sending it again", "attempt", attempt, "err", err)
+		p.client.log.Log(ctx, wait.level(), "write not accepted, sending it again", "attempt", attempt, "err", err)
 		if wait.wait(ctx) != nil {
 			return err
 		}

@@ -404,19 +404,21 @@ func TestCommit_AtLeastOnce_TooLargePosition_SendsNothing(t *testing.T) {
 }
 
 func TestCommit_BadPartitionOrTopic_KeepsTheProducer(t *testing.T) {
-	cluster := kafkatest.Fake(t)
-	c := newClient(t, cluster)
-	ensureTopic(t, c, "t", 1, nil)
-	p := newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x"})
-	for _, bad := range []kafka.Record{{Topic: "none"}, {Topic: "t", Partition: 1}, {Topic: "t", Partition: -7}} {
-		if err := p.Commit(t.Context(), []kafka.Record{{Topic: "t", Value: []byte("a")}, bad}); err == nil {
-			t.Errorf("%+v was accepted", bad)
+	synctest.Test(t, func(t *testing.T) {
+		cluster := kafkatest.Fake(t)
+		c := newClient(t, cluster)
+		ensureTopic(t, c, "t", 1, nil)
+		p := newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x"})
+		for _, bad := range []kafka.Record{{Topic: "none"}, {Topic: "t", Partition: 1}, {Topic: "t", Partition: -7}} {
+			if err := p.Commit(t.Context(), []kafka.Record{{Topic: "t", Value: []byte("a")}, bad}); err == nil {
+				t.Errorf("%+v was accepted", bad)
+			}
 		}
-	}
-	commit(t, p, numbered("t", 0, 1)...)
-	if n := len(readAll(t, c, "t", 0)); n != 1 {
-		t.Errorf("%d records, want 1", n)
-	}
+		commit(t, p, numbered("t", 0, 1)...)
+		if n := len(readAll(t, c, "t", 0)); n != 1 {
+			t.Errorf("%d records, want 1", n)
+		}
+	})
 }
 
 // C43: the connection breaks after a request was read, now and then.

@@ -135,7 +135,7 @@ func (c *Client) retrying(ctx context.Context, tp topicPartition, fn func() erro
 			return err
 		}
 		c.metrics.retries.WithLabelValues(reason(err)).Inc()
-		c.log.Debug("partition not available, asking again", "topic", tp.topic, "partition", tp.partition, "err", err)
+		c.log.Log(ctx, wait.level(), "partition not available, asking again", "topic", tp.topic, "partition", tp.partition, "err", err)
 		if wait.wait(ctx) != nil {
 			return join(ctx.Err(), err)
 		}

@@ -139,7 +139,7 @@ func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, cod
 			// The markers of the transaction before are still being written; that takes a few milliseconds.
 			wait = busy
 		} else {
-			p.client.log.Debug("transaction coordinator not ready, asking again", "transactional_id", p.cfg.TransactionalID, "attempt", attempt, "err", err)
+			p.client.log.Log(ctx, wait.level(), "transaction coordinator not ready, asking again", "transactional_id", p.cfg.TransactionalID, "attempt", attempt, "err", err)
 		}
 		if wait.wait(ctx) != nil {
 			return m, err

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ReadCommitted returns all committed records of a topic up to its end as it is now, by partition and then offset. It is
-// franz-go's reading, not ours.
+// ReadCommitted returns all committed records of a topic up to its end as it is now, by partition and then offset, once the
+// transactions open at that end are decided. It is franz-go's reading, not ours.
 func (c *Cluster) ReadCommitted(t testing.TB, topic string) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
@@ -20,7 +20,7 @@ func (c *Cluster) ReadCommitted(t testing.TB, topic string) []*kgo.Record {
 	client := c.Kgo(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
