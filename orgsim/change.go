@@ -71,7 +71,7 @@ func (c *change) recordID() string {
 
 // compare fills the sets of an update. LastModifiedDate always counts as
 // changed; the other stamps only when they differ.
-func (c *change) compare(s *schema) {
+func (c *change) compare(s *schema, wrongHash bool) {
 	for i := range s.fields {
 		f := &s.fields[i]
 		if f.def == nil {
@@ -92,7 +92,7 @@ func (c *change) compare(s *schema) {
 			c.nulled.add(i, -1)
 		}
 		if f.def.Type.IsLongText() {
-			c.compareText(i, old, now)
+			c.compareText(i, old, now, wrongHash)
 		}
 	}
 }
@@ -120,10 +120,13 @@ func (c *change) compareParts(f *schemaField, i int) {
 	}
 }
 
-func (c *change) compareText(i int, old, now Value) {
+func (c *change) compareText(i int, old, now Value, wrongHash bool) {
 	diff, ok := textDiff(old.text, now.text)
 	if !ok {
 		return
+	}
+	if wrongHash {
+		diff = spoilHash(diff)
 	}
 	if c.diffs == nil {
 		c.diffs = map[int]string{}

@@ -2,6 +2,7 @@ package orgsim
 
 import (
 	"fmt"
+	"sync"
 
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec underneath
@@ -12,18 +13,35 @@ import (
 // rawResponse is a message that is already encoded: events are encoded once,
 // when they are stored, and not again for every subscriber.
 type rawResponse struct {
-	buf *[]byte // from the buffer pool; given back once it is sent
+	buf  *[]byte
+	pool *bufferPool // gets the buffer back once it is sent
 }
 
-// newRawResponse takes a buffer of about size bytes.
-func newRawResponse(size int) *rawResponse {
-	buf := mem.DefaultBufferPool().Get(size)
-	*buf = (*buf)[:0]
-	return &rawResponse{buf: buf}
+// bufferPool keeps the buffers of responses. gRPC's own pool knows a few
+// sizes only, and responses grow to any size while they are written.
+type bufferPool struct{ pool sync.Pool }
+
+// Get implements mem.BufferPool.
+func (p *bufferPool) Get(length int) *[]byte {
+	if buf, ok := p.pool.Get().(*[]byte); ok && cap(*buf) >= length {
+		*buf = (*buf)[:length]
+		return buf
+	}
+	buf := make([]byte, length)
+	return &buf
+}
+
+// Put implements mem.BufferPool.
+func (p *bufferPool) Put(buf *[]byte) { p.pool.Put(buf) }
+
+// newResponse begins a response.
+func (p *bufferPool) newResponse() *rawResponse {
+	buf := p.Get(0)
+	return &rawResponse{buf: buf, pool: p}
 }
 
 // drop gives the buffer back unsent.
-func (r *rawResponse) drop() { mem.DefaultBufferPool().Put(r.buf) }
+func (r *rawResponse) drop() { r.pool.Put(r.buf) }
 
 // finish adds the fields of a FetchResponse after its events.
 func (r *rawResponse) finish(latest []byte, rpcID string, pending int) {
@@ -43,7 +61,7 @@ func newRawCodec() rawCodec { return rawCodec{encoding.GetCodecV2("proto")} }
 // Marshal implements encoding.CodecV2.
 func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*rawResponse); ok {
-		return mem.BufferSlice{mem.NewBuffer(r.buf, mem.DefaultBufferPool())}, nil
+		return mem.BufferSlice{mem.NewBuffer(r.buf, r.pool)}, nil
 	}
 	out, err := c.CodecV2.Marshal(v)
 	if err != nil {

@@ -86,7 +86,7 @@ func (b *committer) group(changes []*change) []group {
 		var key string
 		switch c.typ {
 		case event.Update:
-			c.compare(s)
+			c.compare(s, b.org.cfg.Switches.WrongDiffHash)
 			key = "u" + s.name + "\x00" + string(s.appendBody(nil, c.content(s, true))) +
 				fmt.Sprint(c.changed.strings(false), c.nulled.strings(false))
 		case event.Delete:

@@ -43,6 +43,8 @@ type Config struct {
 	DeliveryLimit int64 // events delivered in 24 h; 0 = no limit
 	PublishLimit  int64 // platform events published in an hour; 0 = no limit
 
+	MaxStreams uint32 // concurrent streams on one connection; default 1,000
+
 	// MaxBatch bounds the events of one response; default 100. VaryBatches
 	// cuts batches at random lengths, as a live service does.
 	MaxBatch    int
@@ -63,6 +65,7 @@ type Switches struct {
 	IdleCloseAs        CloseStyle // how a stream without credit ends; default unavailable
 	EmptyCompounds     bool       // a compound whose parts all became null is a record of nulls, not null
 	NullMaskFirst      bool       // nulledFields of nested parts only: 0x00 comes first
+	StrictPings        bool       // frequent HTTP/2 pings are answered with GOAWAY too_many_pings
 	WrongDiffHash      bool       // large-text diffs carry a hash that does not fit
 	BinaryTrailer      bool       // error trailers hold a key ending in -bin
 	OmitErrorCode      bool       // errors carry no error-code trailer
@@ -113,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	defInt(&c.MaxMerged, 200)
 	defInt(&c.MaxBatch, maxCredit)
 	defInt(&c.Switches.ReplayIDBytes, 10)
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1000
+	}
 	if c.Switches.IdleCloseAs == "" {
 		c.Switches.IdleCloseAs = CloseUnavailable
 	}

@@ -3,6 +3,7 @@ package orgsim
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -192,6 +193,19 @@ func (fs *faults) changed() <-chan struct{} {
 		fs.wake = make(chan struct{})
 	}
 	return fs.wake
+}
+
+// untilNext is how long until a fault comes that waits for its time.
+func (fs *faults) untilNext() time.Duration {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	next := time.Duration(math.MaxInt64)
+	for _, f := range fs.list {
+		if d := time.Until(f.from); d > 0 {
+			next = min(next, d)
+		}
+	}
+	return next
 }
 
 func (f *pendingFault) fits(on, channel string) bool {

@@ -44,6 +44,7 @@ type Org struct {
 	streams streams
 	calls   callLog
 	faults  faults
+	buffers bufferPool // of responses
 
 	servers  []*grpc.Server       // guarded by mu
 	prepared map[string]*prepared // guarded by mu; by channel

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -37,8 +38,14 @@ func (o *Org) RegisterPubSub(s grpc.ServiceRegistrar) {
 // the listener fails. A nil TLS configuration serves plain text, which is for
 // loopback and in-memory connections.
 func (o *Org) ServePubSub(lis net.Listener, tlsConfig *tls.Config) error {
+	pings := keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}
+	if o.cfg.Switches.StrictPings {
+		pings = keepalive.EnforcementPolicy{} // gRPC's own: one in five minutes
+	}
 	srv := grpc.NewServer(
 		grpc.Creds(newFaultCredentials(tlsConfig)),
+		grpc.KeepaliveEnforcementPolicy(pings),
+		grpc.MaxConcurrentStreams(o.cfg.MaxStreams),
 		grpc.ForceServerCodecV2(newRawCodec()),
 		grpc.MaxRecvMsgSize(maxRequestRead),
 		grpc.WriteBufferSize(128<<10),

@@ -68,6 +68,10 @@ func (f *Fault) garble(sub *subscription) {
 	}
 }
 
+// flushTime lets what was sent before reach the connection: gRPC writes in a
+// goroutine of its own.
+const flushTime = 5 * time.Millisecond
+
 // breakConn does what can only be done to the connection underneath. On a
 // server that is not the org's own the stream just ends.
 func (f *Fault) breakConn(sub *subscription) (error, bool) {
@@ -75,13 +79,16 @@ func (f *Fault) breakConn(sub *subscription) (error, bool) {
 	if conn == nil {
 		return sub.fail(sub.ctx, errUnavailable()), true
 	}
+	if err, over := sub.stall(flushTime); over {
+		return err, true
+	}
 	switch f.Kind {
 	case FaultBlackhole:
 		conn.freeze()
 	case FaultReset:
 		marker := sub.org.newUUID()
 		conn.resetOn([]byte(marker))
-		resp := newRawResponse(128)
+		resp := sub.org.buffers.newResponse()
 		resp.finish(nil, marker, 0)
 		if err := sub.send(resp); err != nil {
 			return sub.over(err), true
@@ -94,7 +101,7 @@ func (f *Fault) breakConn(sub *subscription) (error, bool) {
 		if err := conn.goAway(code, f.Message); err != nil {
 			sub.org.log.Debug("write goaway", "err", err)
 		}
-		if err, over := sub.stall(max(f.Delay, time.Millisecond)); over {
+		if err, over := sub.stall(max(f.Delay, flushTime)); over {
 			return err, true
 		}
 		sub.closeConn(conn)

@@ -186,6 +186,7 @@ func (sub *subscription) run(reqs <-chan received[*pubsubpb.FetchRequest]) error
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		injected := sub.org.faults.changed() // taken first, so that no fault is missed
 		if act := sub.org.faults.strike(sub); act != nil {
 			if err, over := act.apply(sub); over {
 				return err
@@ -205,15 +206,18 @@ func (sub *subscription) run(reqs <-chan received[*pubsubpb.FetchRequest]) error
 			}
 			continue
 		}
-		timer.Reset(sub.nextTimeout())
+		timer.Reset(min(sub.untilTimeout(), sub.org.faults.untilNext()))
 		select {
 		case r := <-reqs:
 			if done, err := sub.request(r); done {
 				return err
 			}
 		case <-sub.feed.wake():
-		case <-sub.org.faults.changed():
+		case <-injected:
 		case <-timer.C:
+			if sub.untilTimeout() > 0 {
+				continue // it was for a fault
+			}
 			if done, err := sub.timeout(); done {
 				return err
 			}
@@ -273,7 +277,7 @@ func (sub *subscription) deliver() (bool, error) {
 	if limit == 0 {
 		return false, nil
 	}
-	resp := newRawResponse(16 << 10)
+	resp := sub.org.buffers.newResponse()
 	buf, n := sub.feed.fill(*resp.buf, limit, maxResponseBytes)
 	*resp.buf = buf
 	if n == 0 {
@@ -328,8 +332,8 @@ func (sub *subscription) send(resp *rawResponse) error {
 	return err
 }
 
-// nextTimeout is when something is due although nothing happens.
-func (sub *subscription) nextTimeout() time.Duration {
+// untilTimeout is how long until something is due although nothing happens.
+func (sub *subscription) untilTimeout() time.Duration {
 	period := sub.org.cfg.IdleClose
 	if sub.credit > 0 {
 		period = sub.org.cfg.Keepalive
@@ -346,7 +350,7 @@ func (sub *subscription) timeout() (done bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	resp := newRawResponse(128)
+	resp := sub.org.buffers.newResponse()
 	resp.finish(latest, sub.rpcID, sub.credit)
 	sub.org.calls.update(sub.call, func(c *Call) { c.Keepalives++ })
 	if err := sub.send(resp); err != nil {
