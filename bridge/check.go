@@ -53,9 +53,25 @@ func (c *checker) kafka(ctx context.Context) {
 		detail, err := b.checkTopic(ctx, spec)
 		c.line(partKafka, "topic "+spec.Name, detail, err)
 	}
-	c.line(partGroup, "other processes of "+b.cfg.Name, "none with another configuration", b.checkMembers(ctx))
+	c.line(partGroup, "other processes of "+b.cfg.Name, "none with another configuration", soon(ctx, b.checkMembers))
 	if !b.cfg.AtLeastOnce {
-		c.line(partKafka, "transactions", "the coordinator answers", b.kafka.CheckTransactions(ctx, b.cfg.transactionalID(0)))
+		c.line(partKafka, "transactions", "the coordinator answers", soon(ctx, func(ctx context.Context) error {
+			return b.kafka.CheckTransactions(ctx, b.cfg.transactionalID(0))
+		}))
+	}
+}
+
+// soon repeats what a fresh cluster refuses at first: it makes the internal
+// topics of its coordinators when it is first asked for one.
+func soon(ctx context.Context, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	bo := retrying(100*time.Millisecond, 2*time.Second)
+	for {
+		err := try(ctx)
+		if err == nil || !kafka.Retryable(err) || bo.wait(ctx) != nil {
+			return err
+		}
 	}
 }
 
