@@ -74,7 +74,8 @@ wait_for() {
   shift 3
   until "$@"; do
     if ! alive "$pidfile"; then
-      say "ended while starting; the end of $log:"
+      say "ended while starting; the first errors and the end of $log:"
+      grep -m 5 -E 'ERROR|FATAL|OutOfMemory' "$log" >&2
       tail -n 40 "$log" >&2
       return 1
     fi

@@ -81,6 +81,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 controlled.shutdown.enable=false
 log.cleaner.backoff.ms=1000
+log.cleaner.dedupe.buffer.size=16777216
 PROPERTIES
 }
 
