@@ -123,13 +123,13 @@ func (b *batchBuilder) add(rec *Record, ms int64) {
 
 // seal returns the batch with everything in its header but the producer's fields and the checksum, which [batch.sign] adds.
 // The builder is empty afterwards and its buffer belongs to the batch, unless packing made a new one out of spare.
-func (b *batchBuilder) seal(codec compress.Compression, spare []byte) (batch, error) {
-	out := b.buf
+func (b *batchBuilder) seal(pack *packer, spare []byte) (batch, error) {
+	out, codec := b.buf, pack.codec
 	if codec != compress.None && len(b.buf) >= minCompressBytes {
 		if cap(spare) < batchHeaderBytes {
 			spare = make([]byte, batchHeaderBytes, batchHeaderBytes+len(b.buf)/2)
 		}
-		packed, err := appendCompressed(spare[:batchHeaderBytes], b.buf[batchHeaderBytes:], codec)
+		packed, err := pack.append(spare[:batchHeaderBytes], b.buf[batchHeaderBytes:])
 		if err != nil {
 			return batch{}, err
 		}

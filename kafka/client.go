@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go/compress"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -43,7 +42,7 @@ const (
 // Client is a connection pool and what it knows about one cluster. It is safe for concurrent use.
 type Client struct {
 	cfg     Config
-	codec   compress.Compression
+	pack    packer
 	log     *slog.Logger
 	metrics *metrics
 	pool    *pool
@@ -83,7 +82,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg:     cfg,
-		codec:   codec,
+		pack:    packer{codec: codec},
 		log:     cfg.Logger.With("component", "kafka"),
 		metrics: newMetrics(cfg.Registerer),
 		groups:  map[*Group]struct{}{},

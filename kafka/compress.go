@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sync"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/segmentio/kafka-go/compress"
 )
 
@@ -35,10 +37,24 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// appendCompressed appends src to dst, packed.
-func appendCompressed(dst, src []byte, codec compress.Compression) ([]byte, error) {
+// packer packs batches with one codec.
+type packer struct {
+	codec compress.Compression
+	lz4   sync.Pool // *lz4.Writer: each holds a block and a table
+}
+
+// append appends src to dst, packed.
+func (p *packer) append(dst, src []byte) ([]byte, error) {
 	a := appender{dst}
-	w := codec.Codec().NewWriter(&a)
+	var w io.WriteCloser
+	if p.codec == compress.Lz4 {
+		lw := p.lz4Writer()
+		defer p.lz4.Put(lw)
+		lw.Reset(&a)
+		w = lw
+	} else {
+		w = p.codec.Codec().NewWriter(&a)
+	}
 	if _, err := w.Write(src); err != nil {
 		w.Close()
 		return nil, err
@@ -47,6 +63,17 @@ func appendCompressed(dst, src []byte, codec compress.Compression) ([]byte, erro
 		return nil, err
 	}
 	return a.buf, nil
+}
+
+// lz4Writer packs in blocks of 64 KiB without checksums, as Kafka's own clients do: the batch has a checksum already.
+// kafka-go's writer takes blocks of 4 MiB, and every reader must then make room for as much.
+func (p *packer) lz4Writer() *lz4.Writer {
+	if w, ok := p.lz4.Get().(*lz4.Writer); ok {
+		return w
+	}
+	w := lz4.NewWriter(nil)
+	w.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false)) // both always valid, so there is no error
+	return w
 }
 
 // decompress unpacks what a broker sent, up to maxDecompressed bytes.

@@ -1,6 +1,10 @@
 package kafka
 
-import "github.com/segmentio/kafka-go/compress"
+import (
+	"context"
+
+	"github.com/segmentio/kafka-go/compress"
+)
 
 // Inner parts that tests look at by themselves.
 
@@ -19,7 +23,7 @@ func EncodeBatch(recs []Record, codec int8, producerID int64, epoch int16, seque
 	for i := range recs {
 		b.add(&recs[i], recs[i].Time.UnixMilli())
 	}
-	sealed, err := b.seal(compress.Compression(codec), nil)
+	sealed, err := b.seal(&packer{codec: compress.Compression(codec)}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,3 +71,14 @@ func ParseGroupBytes(data []byte) {
 
 // NextSequence numbers the batch after one of n records.
 func NextSequence(sequence int32, n int) int32 { return nextSequence(sequence, n) }
+
+// EncodeOnly does what Commit does before it sends.
+func EncodeOnly(ctx context.Context, p *Producer, recs []Record) error {
+	pl, err := p.encode(ctx, recs, 0)
+	if err != nil {
+		return err
+	}
+	pl.sign()
+	pl.release()
+	return nil
+}

@@ -120,8 +120,11 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 		if code, _ := codeOf(err); code == kafkago.MemberIDRequired {
 			continue // the coordinator has just given us one
 		}
-		if wait.wait(ctx) != nil {
-			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, join(ctx.Err(), err))
+		switch werr := wait.wait(ctx); {
+		case g.ctx.Err() != nil:
+			return nil, fmt.Errorf("group %s: %w", g.cfg.Group, ErrClosed)
+		case werr != nil:
+			return nil, fmt.Errorf("join group %s: %w", g.cfg.Group, join(werr, err))
 		}
 	}
 }

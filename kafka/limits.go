@@ -137,11 +137,11 @@ func (c *Client) Fits(ctx context.Context, rec Record) (bool, error) {
 	if b.sizeWith(&rec, ms) <= l.bytes {
 		return true, nil
 	}
-	if l.plain || c.codec == compress.None {
+	if l.plain || c.pack.codec == compress.None {
 		return false, nil
 	}
 	b.add(&rec, ms)
-	sealed, err := b.seal(c.codec, nil)
+	sealed, err := b.seal(&c.pack, nil)
 	if err != nil {
 		return false, join(fmt.Errorf("measure record for topic %s", rec.Topic), err)
 	}

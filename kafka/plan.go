@@ -35,10 +35,17 @@ func (q *queue) done() bool { return q.sent == len(q.batches) }
 
 // plan is one commit being encoded.
 type plan struct {
-	p       *Producer
-	queues  []*queue // those used, in order of first use
-	now     int64    // milliseconds, for records without a time
-	keyless map[string]int32
+	p      *Producer
+	queues []*queue // those used, in order of first use
+	now    int64    // milliseconds, for records without a time
+	topics map[string]*planTopic
+}
+
+// planTopic is what the plan needs to know of a topic, asked for once.
+type planTopic struct {
+	*topicInfo
+	limit   limit
+	keyless int32 // partition of records without a key, -1 until one is needed
 }
 
 // encode sorts records into batches by partition, in order. It sends nothing, and an error leaves the producer as it was.
@@ -50,22 +57,22 @@ func (p *Producer) encode(ctx context.Context, recs []Record, first int) (_ *pla
 		}
 	}()
 	var q *queue
-	var lim limit
+	var topic *planTopic
 	for i := range recs {
 		rec := &recs[i]
-		partition, err := pl.partition(ctx, rec)
+		if topic == nil || topic.name != rec.Topic {
+			if topic, err = pl.topic(ctx, rec.Topic); err != nil {
+				return nil, err
+			}
+		}
+		partition, err := pl.partition(topic, rec)
 		if err != nil {
 			return nil, err
 		}
 		if q == nil || q.partition != partition || q.topic != rec.Topic {
-			if q == nil || q.topic != rec.Topic {
-				if lim, err = p.client.limit(ctx, rec.Topic); err != nil {
-					return nil, err
-				}
-			}
 			q = pl.queue(rec.Topic, partition)
 		}
-		if err := pl.add(q, rec, first+i, lim); err != nil {
+		if err := pl.add(q, rec, first+i, topic.limit); err != nil {
 			return nil, err
 		}
 	}
@@ -77,31 +84,43 @@ func (p *Producer) encode(ctx context.Context, recs []Record, first int) (_ *pla
 	return pl, nil
 }
 
-// partition resolves AnyPartition.
-func (pl *plan) partition(ctx context.Context, rec *Record) (int32, error) {
-	info, err := pl.p.client.topicSoon(ctx, rec.Topic)
-	if err != nil {
-		return 0, err
+// topic looks a topic up, with patience: it may have been made a moment ago.
+func (pl *plan) topic(ctx context.Context, name string) (*planTopic, error) {
+	if t := pl.topics[name]; t != nil {
+		return t, nil
 	}
+	info, err := pl.p.client.topicSoon(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	lim, err := pl.p.client.limit(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if pl.topics == nil {
+		pl.topics = map[string]*planTopic{}
+	}
+	t := &planTopic{topicInfo: info, limit: lim, keyless: -1}
+	pl.topics[name] = t
+	return t, nil
+}
+
+// partition resolves AnyPartition.
+func (pl *plan) partition(t *planTopic, rec *Record) (int32, error) {
 	switch {
-	case rec.Partition >= 0 && int(rec.Partition) < len(info.leaders):
+	case rec.Partition >= 0 && int(rec.Partition) < len(t.leaders):
 		return rec.Partition, nil
 	case rec.Partition != AnyPartition:
-		return 0, fmt.Errorf("topic %s has %d partitions, no partition %d", rec.Topic, len(info.leaders), rec.Partition)
+		return 0, fmt.Errorf("topic %s has %d partitions, no partition %d", t.name, len(t.leaders), rec.Partition)
 	case rec.Key != nil:
 		balancer := kafkago.Murmur2Balancer{Consistent: true}
-		return int32(balancer.Balance(kafkago.Message{Key: rec.Key}, info.numbers...)), nil
+		return int32(balancer.Balance(kafkago.Message{Key: rec.Key}, t.numbers...)), nil
 	}
-	n, ok := pl.keyless[rec.Topic]
-	if !ok {
+	if t.keyless < 0 {
 		pl.p.turn++
-		n = int32(pl.p.turn % uint32(len(info.leaders)))
-		if pl.keyless == nil {
-			pl.keyless = map[string]int32{}
-		}
-		pl.keyless[rec.Topic] = n
+		t.keyless = int32(pl.p.turn % uint32(len(t.leaders)))
 	}
-	return n, nil
+	return t.keyless, nil
 }
 
 func (pl *plan) queue(topic string, partition int32) *queue {
@@ -130,7 +149,7 @@ func (pl *plan) add(q *queue, rec *Record, index int, lim limit) error {
 	}
 	size := q.builder.sizeWith(rec, ms)
 	large := size > lim.bytes
-	if large && (lim.plain || pl.p.client.codec == compress.None) {
+	if large && (lim.plain || pl.p.client.pack.codec == compress.None) {
 		return &TooLargeError{Topic: q.topic, Partition: q.partition, Index: index, Size: size, Limit: lim.bytes}
 	}
 	q.builder.add(rec, ms)
@@ -151,11 +170,19 @@ func (pl *plan) flush(q *queue) error {
 	if q.builder.records == 0 {
 		return nil
 	}
-	b, err := q.builder.seal(pl.p.client.codec, pl.p.takeBuffer())
+	var spare []byte
+	if pl.p.client.pack.codec != compress.None {
+		spare = pl.p.takeBuffer()
+	}
+	b, err := q.builder.seal(&pl.p.client.pack, spare)
 	if err != nil {
 		return fmt.Errorf("pack batch for topic %s partition %d: %w", q.topic, q.partition, err)
 	}
-	if q.builder.buf == nil {
+	switch {
+	case q.builder.buf != nil: // packed: the builder keeps its buffer, and spare, or what it grew into, is the batch
+	case spare != nil:
+		q.builder.buf = spare
+	default:
 		q.builder.buf = pl.p.takeBuffer()
 	}
 	q.batches = append(q.batches, b)
