@@ -48,13 +48,23 @@ type ChannelStatus struct {
 	Events     int64          `json:"events"`
 	Records    int64          `json:"records"`
 	caughtUp   time.Time      // last time that nothing was known to wait
+	heard      bool           // a response came since the stream was opened
+}
+
+// settle is how long an open stream may be silent before that means that
+// nothing waits.
+const settle = 5 * time.Second
+
+// quiet tells whether nothing is known to wait, in the org or in hand.
+func (s *ChannelStatus) quiet(now time.Time) bool {
+	return s.State == stateStreaming && s.InHand == 0 && (s.heard || now.Sub(s.Since) >= settle)
 }
 
 // lag is how far Kafka is behind the org: 0 while the stream is open and
 // nothing is in hand, else the age of the last committed event, or the time
 // since the channel was last known to be caught up if that is later.
 func (s *ChannelStatus) lag(now time.Time) time.Duration {
-	if s.State == stateStreaming && s.InHand == 0 {
+	if s.quiet(now) {
 		return 0
 	}
 	from := s.LastCommit
@@ -73,6 +83,13 @@ func (c *channel) snapshot() ChannelStatus {
 	return c.state
 }
 
+// now gives the state alone.
+func (c *channel) now() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.State
+}
+
 func (c *channel) update(f func(*ChannelStatus)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,11 +101,13 @@ func (c *channel) update(f func(*ChannelStatus)) {
 func (c *channel) enter(state, reason string) (changed bool) {
 	c.update(func(s *ChannelStatus) {
 		changed = s.State != state || s.Reason != reason
-		if s.State == stateStreaming && s.InHand == 0 && state != stateStreaming {
-			s.caughtUp = time.Now()
-		}
 		if s.State != state {
-			s.Since = time.Now()
+			now := time.Now()
+			if s.quiet(now) {
+				s.caughtUp = now
+			}
+			s.Since = now
+			s.heard = s.heard && state == stateStreaming
 		}
 		s.State, s.Reason = state, reason
 	})
@@ -97,7 +116,19 @@ func (c *channel) enter(state, reason string) (changed bool) {
 
 // received counts events that are in hand from now on.
 func (c *channel) received(events int) {
-	c.update(func(s *ChannelStatus) { s.InHand += events })
+	c.update(func(s *ChannelStatus) {
+		s.InHand += events
+		s.heard = true
+	})
+}
+
+// dropped takes events out of hand that have to be received again, so the
+// channel is not caught up without them.
+func (c *channel) dropped(events int) {
+	if c.now() == stateStreaming {
+		c.enter(stateReconnecting, "")
+	}
+	c.update(func(s *ChannelStatus) { s.InHand -= events })
 }
 
 // committed takes over what a transaction made permanent.
@@ -110,8 +141,8 @@ func (c *channel) committed(pos event.Position, events int) {
 		if pos.CommitTimestamp > 0 {
 			s.LastCommit = time.UnixMilli(pos.CommitTimestamp)
 		}
-		if s.InHand == 0 && s.State == stateStreaming {
-			s.caughtUp = time.Now()
+		if now := time.Now(); s.quiet(now) {
+			s.caughtUp = now
 		}
 	})
 }

@@ -145,7 +145,7 @@ func (e *encoder) encode(ctx context.Context, batch pubsub.Batch) (unit, error) 
 	crashpoint.Here("after-decode")
 	u.records = append(u.records, e.records...)
 	for i := range u.records {
-		u.bytes += recordSize(&u.records[i])
+		u.size += recordSize(&u.records[i])
 	}
 	u.pos = e.ch.tracker.at(batch.Received)
 	return u, nil

@@ -28,26 +28,35 @@ func (b *Bridge) inbound(ctx context.Context, l *lane, ch *channel) error {
 	}
 	defer src.Close()
 	enc := newEncoder(b, ch)
-	if ch.snapshot().State != stateStopped {
-		ch.streaming() // a stopped channel has to show a response first
-	}
+	ch.open()
 	for {
 		batch, err := src.Recv(ctx) // pulls only while the caller has room
 		if err != nil {
 			return fmt.Errorf("receive %s: %w", ch.capture.Channel, err)
 		}
-		ch.streaming()
 		ch.received(len(batch.Events))
+		ch.open()
 		u, err := enc.encode(ctx, batch) // body bytes pass through
 		if err != nil {
-			ch.received(-len(batch.Events))
+			ch.dropped(len(batch.Events))
 			return fmt.Errorf("encode %s: %w", ch.capture.Channel, err)
 		}
-		if u.bytes, err = b.budget.acquire(ctx, u.bytes); err != nil {
-			ch.received(-u.events)
+		ch.streaming()
+		b.metrics.buffered.Add(float64(u.size))
+		if u.bytes, err = b.budget.acquire(ctx, u.size); err != nil {
+			b.metrics.buffered.Sub(float64(u.size))
+			ch.dropped(u.events)
 			return err
 		}
 		l.queue.put(u) // from here the lane owns it
+	}
+}
+
+// open notes that the stream is open. A stopped channel is not healed by that:
+// it has to get through a response first.
+func (c *channel) open() {
+	if c.now() != stateStopped {
+		c.streaming()
 	}
 }
 
@@ -68,6 +77,7 @@ func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
 				ch.log.Warn("subscription lost, reconnecting", "reason", reason, "wait", wait, "err", err)
 			}
 		},
+		OnOpen: ch.open,
 	})
 }
 
@@ -77,7 +87,7 @@ func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
 func (b *Bridge) capture(ctx context.Context, l *lane, ch *channel) {
 	bo := retrying(time.Second, time.Minute)
 	for ctx.Err() == nil {
-		if ch.snapshot().State != stateStopped {
+		if ch.now() != stateStopped {
 			ch.enter(stateConnecting, "")
 		}
 		began := time.Now()
@@ -103,7 +113,7 @@ func (b *Bridge) capture(ctx context.Context, l *lane, ch *channel) {
 // stop marks a channel that needs a person. The log speaks once of each cause,
 // not of every try.
 func (b *Bridge) stop(ch *channel, err error) {
-	was := ch.snapshot().State
+	was := ch.now()
 	ch.enter(stateStopped, err.Error())
 	cause := causeOf(err)
 	if was == stateStopped && ch.stopped == cause {

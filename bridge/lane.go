@@ -144,13 +144,14 @@ func (l *lane) work(ctx context.Context) error {
 	}
 	pulls.Wait()
 	l.queue.close()
-	return <-done
+	err := <-done
+	l.dropQueue() // only now, since a channel may hand over while the lane fails
+	return err
 }
 
 // commitAll turns the queue into transactions until it is closed and empty.
 // Batching is natural: while one transaction commits, the next one fills.
 func (l *lane) commitAll(ctx context.Context) error {
-	defer l.dropQueue()
 	idle := newIdlePositions(l.b.cfg.Retention)
 	defer idle.stop()
 	var units []unit
@@ -180,10 +181,15 @@ func (l *lane) commitAll(ctx context.Context) error {
 
 // dropQueue gives back the room of what will not be committed.
 func (l *lane) dropQueue() {
-	l.queue.close()
 	units, _ := l.queue.take(nil, 1<<62)
+	l.b.release(units)
+}
+
+// release gives back the room of units that are committed or dropped.
+func (b *Bridge) release(units []unit) {
 	for i := range units {
-		l.b.budget.release(units[i].bytes)
+		b.budget.release(units[i].bytes)
+		b.metrics.buffered.Sub(float64(units[i].size))
 	}
 }
 
@@ -193,11 +199,7 @@ func (l *lane) commit(ctx context.Context, units []unit) error {
 	if len(units) == 0 {
 		return nil
 	}
-	defer func() {
-		for i := range units {
-			l.b.budget.release(units[i].bytes)
-		}
-	}()
+	defer l.b.release(units)
 	n := 0
 	last := make(map[*channel]event.Position, len(l.channels))
 	for i := range units {

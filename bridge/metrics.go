@@ -18,6 +18,7 @@ type metrics struct {
 	replayExpired *prometheus.CounterVec
 	laneRestarts  *prometheus.CounterVec
 	up            *prometheus.GaugeVec
+	buffered      prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -43,9 +44,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Lanes that dropped their work and resumed from the checkpoint, by reason."}, []string{"reason"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sfbridge_up",
 			Help: "1 while the part can be used."}, []string{"part"}),
+		buffered: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sfbridge_capture_buffered_bytes",
+			Help: "Bytes of records that wait for their transaction."}),
 	}
 	for _, c := range []prometheus.Collector{m.events, m.records, m.transactions, m.latency, m.lastEvent,
-		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.up} {
+		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.up, m.buffered} {
 		reg.MustRegister(c)
 	}
 	return m

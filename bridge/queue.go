@@ -17,6 +17,7 @@ type unit struct {
 	records []kafka.Record
 	pos     event.Position
 	events  int
+	size    int64 // bytes of its records
 	bytes   int64 // what it holds of the budget
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -141,8 +142,11 @@ func (r *reader) stream(ctx context.Context) error {
 
 // read hands over what a stream brings, until it ends.
 func (r *reader) read(ctx context.Context, st *stream) error {
+	open := r.opening()
+	defer open.end()
 	if st.header() {
 		r.s.accept.Do(func() { close(r.s.accepted) })
+		open.tell()
 	}
 	head := newHead(r.cursor, r.recent)
 	for {
@@ -155,6 +159,7 @@ func (r *reader) read(ctx context.Context, st *stream) error {
 		}
 		r.failures, r.refused = 0, 0
 		r.s.accept.Do(func() { close(r.s.accepted) })
+		open.tell()
 		st.settle(&res)
 		batch := Batch{Events: head.unseen(res.events), Latest: res.latest, Received: time.Now()}
 		if len(batch.Events) == 0 && len(res.events) > 0 {
@@ -166,6 +171,44 @@ func (r *reader) read(ctx context.Context, st *stream) error {
 			return ctx.Err()
 		}
 		r.move(&batch)
+	}
+}
+
+// opening tells once that a stream is open, at the latest when the service has
+// kept silent about it for a while.
+type opening struct {
+	patience *time.Timer
+	notify   func()
+	mu       sync.Mutex // held while notifying, so that end waits for it
+	over     bool       // guarded by mu: told, or the stream has ended
+}
+
+func (r *reader) opening() *opening {
+	o := &opening{notify: r.s.cfg.OnOpen}
+	if o.notify == nil {
+		o.over = true
+		return o
+	}
+	o.patience = time.AfterFunc(r.s.cfg.AcceptWait, o.tell)
+	return o
+}
+
+func (o *opening) tell() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.over = true
+		o.patience.Stop()
+		o.notify()
+	}
+}
+
+func (o *opening) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.over = true
+		o.patience.Stop()
 	}
 }
 

@@ -31,6 +31,11 @@ type SubscribeConfig struct {
 	// reconnect metric, and the error), and when it is opened again. It runs on
 	// the subscription's goroutine and must not call Close.
 	OnReconnect func(reason string, err error, wait time.Duration)
+	// OnOpen is told that a stream is open: the service has accepted it, or has
+	// not refused it for AcceptWait. A quiet channel shows nothing else for as
+	// long as a keepalive takes. It is never called for a stream after
+	// OnReconnect has told of its end, and must not call Close.
+	OnOpen func()
 }
 
 func (c *SubscribeConfig) check() error {
