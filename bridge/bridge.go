@@ -173,12 +173,36 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer stopWork()
 	stop := context.AfterFunc(life, stopWork) // a failed listener ends the work
 	defer stop()
-	runErr := b.startAndWork(work, addr)
+	runErr := b.within(work, func() error { return b.startAndWork(work, addr) })
 	end()
 	if err := g.Wait(); err != nil && runErr == nil {
 		runErr = err
 	}
 	return runErr
+}
+
+// within runs f, and gives it ShutdownTimeout once ctx is done.
+func (b *Bridge) within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	t := time.NewTimer(b.cfg.ShutdownTimeout)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+	}
+	left := 0
+	for _, ch := range b.channels {
+		left += ch.snapshot().InHand
+	}
+	return fmt.Errorf("not done within shutdown_timeout (%s): %d events in hand are not known to be committed; "+
+		"they are read again from the org at the next start", b.cfg.ShutdownTimeout, left)
 }
 
 func (b *Bridge) startAndWork(ctx context.Context, addr string) error {

@@ -94,7 +94,7 @@ func (e *encoder) deadLetterRecord(d *DeadLetter) (kafka.Record, error) {
 		return kafka.Record{}, fmt.Errorf("dead letter of %s: %w", d.ReplayID, err)
 	}
 	return kafka.Record{
-		Topic: e.b.cfg.deadLetterTopic(), Partition: -1, Key: []byte(d.Org + d.Channel), Value: value, Time: d.Time,
+		Topic: e.b.cfg.deadLetterTopic(), Partition: kafka.AnyPartition, Key: []byte(d.Org + d.Channel), Value: value, Time: d.Time,
 		Headers: []kafka.Header{
 			{Key: "sf_reason", Value: []byte(d.Reason)},
 			{Key: headerReplayID, Value: []byte(d.ReplayID.String())},

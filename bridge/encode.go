@@ -186,11 +186,12 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 	if err != nil {
 		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
 	}
-	e.ch.tracker.pos.CommitTimestamp = h.CommitTimestamp
+	committed := plausible(h.CommitTimestamp)
+	e.ch.tracker.pos.CommitTimestamp = committed
 	if h.ChangeType.IsGap() {
 		e.b.metrics.gaps.WithLabelValues(string(h.ChangeType), "kept").Inc()
 	}
-	shared := e.shared(a, ev, h.CommitTimestamp)
+	shared := e.shared(a, ev, committed)
 	ceType := r.types[h.ChangeType]
 	if ceType == nil {
 		ceType = []byte("com.salesforce." + h.EntityName + "." + string(h.ChangeType))
@@ -205,10 +206,10 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		start := len(a.buf)
 		a.buf = r.codec.AppendChange(a.buf, r.id, h, id, body)
 		rec := kafka.Record{
-			Topic: r.topic, Partition: -1, Key: key,
+			Topic: r.topic, Partition: kafka.AnyPartition, Key: key,
 			Value:   a.buf[start:len(a.buf):len(a.buf)],
 			Headers: e.headers(a, r, shared, ceType, key),
-			Time:    time.UnixMilli(h.CommitTimestamp),
+			Time:    time.UnixMilli(committed),
 		}
 		if err := e.add(ctx, r, ev, rec); err != nil {
 			return err
@@ -233,7 +234,7 @@ func (e *encoder) platform(ctx context.Context, a *arena, r *route, ev *event.Ra
 	if err := r.codec.CheckPayload(ev.Payload); err != nil {
 		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
 	}
-	created := createdDate(ev.Payload)
+	created := plausible(createdDate(ev.Payload))
 	e.ch.tracker.pos.CommitTimestamp = created
 	key, err := e.eventKey(a, r, ev)
 	if err != nil {
@@ -244,10 +245,24 @@ func (e *encoder) platform(ctx context.Context, a *arena, r *route, ev *event.Ra
 	a.buf = schemas.AppendFrame(a.buf, r.id, ev.Payload)
 	value := a.buf[start:len(a.buf):len(a.buf)]
 	return e.add(ctx, r, ev, kafka.Record{
-		Topic: r.topic, Partition: -1, Key: key, Value: value,
+		Topic: r.topic, Partition: kafka.AnyPartition, Key: key, Value: value,
 		Headers: e.headers(a, r, e.shared(a, ev, created), r.types[""], key),
 		Time:    time.UnixMilli(created),
 	})
+}
+
+// maxAhead is how far a time stamp of the org may lie in this machine's future.
+// Brokers refuse records from more than an hour ahead (KIP-937), which would
+// hold up everything behind them.
+const maxAhead = 10 * time.Minute
+
+// plausible replaces a time stamp that no clock explains by the present:
+// publishers of platform events can send anything.
+func plausible(ms int64) int64 {
+	if now := time.Now().UnixMilli(); ms <= 0 || ms > now+maxAhead.Milliseconds() {
+		return now
+	}
+	return ms
 }
 
 // createdDate reads the first field of a platform event, CreatedDate, a long

@@ -132,7 +132,28 @@ func (b *Bridge) startKafka(ctx context.Context) error {
 	if err := b.checkLanes(ctx); err != nil {
 		return err
 	}
-	return b.checkMembers(ctx)
+	return b.awaitMembers(ctx)
+}
+
+// awaitMembers checks the members until they are all of this configuration, or
+// one that is not has stayed for longer than a dead process is remembered: a
+// restart with another file after a crash finds the dead one still listed.
+func (b *Bridge) awaitMembers(ctx context.Context) error {
+	patience := time.Now().Add(b.cfg.SessionTimeout + 3*time.Second)
+	again := retrying(200*time.Millisecond, time.Second)
+	for warned := false; ; warned = true {
+		err := b.checkMembers(ctx)
+		var other *permanentError
+		if err == nil || !errors.As(err, &other) || time.Now().After(patience) {
+			return err
+		}
+		if !warned {
+			b.log.Warn("another configuration has this name; waiting in case its process is dead", "err", err)
+		}
+		if again.wait(ctx) != nil {
+			return err
+		}
+	}
 }
 
 // topicSpecs lists what must exist before anything can be written; the topics
