@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -206,5 +207,27 @@ func TestControl_RefusesStrangersAndNonsense(t *testing.T) {
 	}
 	if got := strings.Join(codes, " "); got != "INVALID_TYPE INVALID_OPERATION MALFORMED_ID" {
 		t.Errorf("codes %s", got)
+	}
+}
+
+func TestControl_EveryCallIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range newOrg(t, orgsim.Config{}).ControlRoutes() {
+		method, path, _ := strings.Cut(route, " ")
+		documented := false
+		for line := range strings.Lines(string(page)) {
+			at := strings.Index(line, path)
+			if at < 0 || !strings.Contains(line[:at], method) {
+				continue
+			}
+			rest := line[at+len(path):]
+			documented = documented || rest[0] == '`' || rest[0] == '?'
+		}
+		if !documented {
+			t.Errorf("docs/simulator.md does not tell of %s", route)
+		}
 	}
 }
