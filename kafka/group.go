@@ -129,16 +129,27 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 	}
 }
 
-// rejoin reports whether joining anew can help, and forgets a member id that the coordinator has forgotten.
+// rejoin reports whether joining anew can help.
 func (g *Group) rejoin(err error) bool {
-	switch code, _ := codeOf(err); code {
-	case kafkago.UnknownMemberId, kafkago.FencedInstanceID:
-		g.setMember("")
-		return true
-	case kafkago.MemberIDRequired, kafkago.RebalanceInProgress, kafkago.IllegalGeneration:
+	code, _ := codeOf(err)
+	g.forget(g.member(), code)
+	switch code {
+	case kafkago.UnknownMemberId, kafkago.FencedInstanceID, kafkago.MemberIDRequired, kafkago.RebalanceInProgress, kafkago.IllegalGeneration:
 		return true
 	}
 	return Retryable(err)
+}
+
+// forget drops a member id that the coordinator has dropped, unless another has taken its place already.
+func (g *Group) forget(id string, code kafkago.Error) {
+	if code != kafkago.UnknownMemberId && code != kafkago.FencedInstanceID {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.memberID == id {
+		g.memberID = ""
+	}
 }
 
 func (g *Group) setMember(id string) {

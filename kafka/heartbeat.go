@@ -11,7 +11,7 @@ import (
 
 // beat keeps the membership alive until ctx ends. It goes on after the generation has ended by a rebalance: the member has
 // still to be there while its caller winds down.
-func (gen *Generation) beat(ctx context.Context, coordinatorSaysNo func(error)) {
+func (gen *Generation) beat(ctx context.Context) {
 	defer close(gen.stopped)
 	g := gen.group
 	tick := time.NewTicker(g.cfg.SessionTimeout / 4)
@@ -33,7 +33,8 @@ func (gen *Generation) beat(ctx context.Context, coordinatorSaysNo func(error)) 
 			last = time.Now()
 			gen.finish(nil)
 		case code == kafkago.UnknownMemberId || code == kafkago.IllegalGeneration || code == kafkago.FencedInstanceID:
-			coordinatorSaysNo(err)
+			g.client.log.Warn("group membership lost", "group", g.cfg.Group, "err", err)
+			g.forget(gen.MemberID, code)
 			gen.finish(ErrLost)
 			return
 		case time.Since(last) > g.cfg.SessionTimeout:

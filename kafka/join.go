@@ -109,11 +109,7 @@ func (g *Group) start(joined *joingroup.Response, partitions []int32) *Generatio
 		ID: joined.GenerationID, MemberID: joined.MemberID, Partitions: partitions, Done: done,
 		group: g, done: done, stop: stop, stopped: make(chan struct{}),
 	}
-	go gen.beat(ctx, func(err error) {
-		if g.member() == gen.MemberID && g.rejoin(err) {
-			g.client.log.Warn("group membership lost", "group", g.cfg.Group, "err", err)
-		}
-	})
+	go gen.beat(ctx)
 	return gen
 }
 
