@@ -297,6 +297,8 @@ channels:
 		"objects: [{name: X__c, fields: [{name: A__c, type: reference}]}]", "objects: [{name: X__e}]",
 		"objects: [{name: X__c, fields: [{name: A__c, type: string}, {name: a__C, type: string}]}]",
 		"objects: [{name: X__c, fields: [{name: A__c, type: reference, reference_to: [Nobody]}]}]",
+		"objects: [{name: X__c, key_prefix: a/b}]", "objects: [{name: X__c, fields: [{name: A__c, type: double, scale: 19}]}]",
+		"objects: [{name: X__c, fields: [{name: A__c, type: double, scale: -1}]}]", "objects: [{name: X__c, fields: [{name: A__c, type: string, id: '\"'}]}]",
 		"channels: [{name: /data/X, members: []}]", "channels: [{name: /data/X__chn, members: [{object: Nobody}]}]",
 		"channels: [{name: /data/X__chn, members: [{object: Account, enriched: [Nope__c]}]}]",
 	} {

@@ -98,8 +98,8 @@ func (o *ObjectDef) normalise(ordinal int) error {
 		}
 		o.KeyPrefix = lead + string(base62Digits[ordinal/62%62]) + string(base62Digits[ordinal%62])
 	}
-	if len(o.KeyPrefix) != 3 {
-		return fmt.Errorf("object %s: key prefix %q: want three characters", o.Name, o.KeyPrefix)
+	if _, err := ID18(o.KeyPrefix + "000000000000"); err != nil {
+		return fmt.Errorf("object %s: key prefix %q: want three letters and digits", o.Name, o.KeyPrefix)
 	}
 	o.addSystemFields()
 	return o.indexFields(ordinal)
@@ -259,6 +259,12 @@ func (f *FieldDef) normalise(objectOrdinal, index int) error {
 	}
 	if f.Type.Kind() == KindDecimal && f.Precision == 0 {
 		f.Precision = 18
+	}
+	if f.Length < 0 || f.Scale < 0 || f.Precision < 0 || f.Precision > 0 && f.Scale > f.Precision {
+		return fmt.Errorf("length %d, precision %d, scale %d: they do not go together", f.Length, f.Precision, f.Scale)
+	}
+	if _, err := ID18(f.ID); f.ID != "" && err != nil {
+		return fmt.Errorf("id: %w", err)
 	}
 	if f.Type == TypeReference && len(f.ReferenceTo) == 0 {
 		return fmt.Errorf("a reference needs reference_to")
