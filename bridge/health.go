@@ -38,6 +38,19 @@ func (h *health) part(name string, err error) {
 	h.errs[name] = err
 }
 
+// orgUp sets sfbridge_up of an org: 1 while any of its channels streams here.
+// Readiness looks at each channel instead, with patience for passing losses.
+func (b *Bridge) orgUp(o *org) {
+	up := 0.0
+	for _, ch := range b.channels {
+		if ch.org == o && ch.snapshot().State == stateStreaming {
+			up = 1
+			break
+		}
+	}
+	b.metrics.up.WithLabelValues(partOrg(o.name)).Set(up)
+}
+
 // Problem is one reason for not being ready.
 type Problem struct {
 	Part   string `json:"part"`

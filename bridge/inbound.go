@@ -28,20 +28,20 @@ func (b *Bridge) inbound(ctx context.Context, l *lane, ch *channel) error {
 	}
 	defer src.Close()
 	enc := newEncoder(b, ch)
-	ch.open()
+	b.open(ch)
 	for {
 		batch, err := src.Recv(ctx) // pulls only while the caller has room
 		if err != nil {
 			return fmt.Errorf("receive %s: %w", ch.capture.Channel, err)
 		}
 		ch.received(len(batch.Events))
-		ch.open()
+		b.open(ch)
 		u, err := enc.encode(ctx, batch) // body bytes pass through
 		if err != nil {
 			ch.dropped(len(batch.Events))
 			return fmt.Errorf("encode %s: %w", ch.capture.Channel, err)
 		}
-		ch.streaming()
+		b.streaming(ch)
 		b.metrics.buffered.Add(float64(u.size))
 		if u.bytes, err = b.budget.acquire(ctx, u.size); err != nil {
 			b.metrics.buffered.Sub(float64(u.size))
@@ -54,15 +54,16 @@ func (b *Bridge) inbound(ctx context.Context, l *lane, ch *channel) error {
 
 // open notes that the stream is open. A stopped channel is not healed by that:
 // it has to get through a response first.
-func (c *channel) open() {
-	if c.now() != stateStopped {
-		c.streaming()
+func (b *Bridge) open(ch *channel) {
+	if ch.now() != stateStopped {
+		b.streaming(ch)
 	}
 }
 
-func (c *channel) streaming() {
-	if c.enter(stateStreaming, "") {
-		c.log.Info("subscribed", "replay_id", c.tracker.pos.ReplayID)
+func (b *Bridge) streaming(ch *channel) {
+	if ch.enter(stateStreaming, "") {
+		b.orgUp(ch.org)
+		ch.log.Info("subscribed", "replay_id", ch.snapshot().ReplayID)
 	}
 }
 
@@ -74,10 +75,11 @@ func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
 		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit,
 		OnReconnect: func(reason string, err error, wait time.Duration) {
 			if ch.enter(stateReconnecting, reason) {
+				b.orgUp(ch.org)
 				ch.log.Warn("subscription lost, reconnecting", "reason", reason, "wait", wait, "err", err)
 			}
 		},
-		OnOpen: ch.open,
+		OnOpen: func() { b.open(ch) },
 	})
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"sfbridge/pubsub"
@@ -17,7 +18,13 @@ func (c *Config) deadLetterTopic() string          { return c.Topics.Prefix + ".
 
 func (c *Config) checkpointTopic() string { return "_sfbridge." + c.Name + ".checkpoints" }
 func (c *Config) assignmentTopic() string { return "_sfbridge." + c.Name + ".assignments" }
-func (c *Config) group() string           { return "sfbridge-" + c.Name }
+
+// laneTopics are the topics with exactly one partition a lane.
+func (c *Config) laneTopics() []string { return []string{c.assignmentTopic(), c.checkpointTopic()} }
+
+func (c *Config) byLane(topic string) bool { return slices.Contains(c.laneTopics(), topic) }
+
+func (c *Config) group() string { return "sfbridge-" + c.Name }
 
 func (c *Config) transactionalID(lane int32) string {
 	if c.AtLeastOnce {

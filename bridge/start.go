@@ -198,18 +198,22 @@ func (c *Config) deleteConfigs() map[string]string {
 
 func (b *Bridge) ensureTopic(ctx context.Context, spec kafka.TopicSpec) error {
 	if !b.cfg.Topics.Create {
-		if _, err := b.kafka.Partitions(ctx, spec.Name); err != nil {
-			if kafka.Retryable(err) {
-				return err
-			}
-			return permanent("topic %s: %w: create it with %d partitions, or set kafka.topics.create to true",
+		_, err := b.kafka.Partitions(ctx, spec.Name)
+		if kafka.IsUnknownTopic(err) { // it may have been made a moment ago, so this is tried again
+			return fmt.Errorf("topic %s: %w: create it with %d partitions, or set kafka.topics.create to true",
 				spec.Name, err, spec.Partitions)
 		}
-		return nil
+		return err
 	}
 	created, err := b.kafka.EnsureTopic(ctx, spec)
 	if created {
 		b.log.Info("topic created", "topic", spec.Name, "partitions", spec.Partitions)
+	}
+	if te, ok := errors.AsType[*kafka.TopicError](err); ok && te.What == "partitions" {
+		if !b.cfg.byLane(spec.Name) {
+			return fmt.Errorf("%w (kafka.topics.partitions says %d)", err, spec.Partitions)
+		}
+		return nil // checkLanes knows what to do about it
 	}
 	return err
 }
@@ -217,7 +221,7 @@ func (b *Bridge) ensureTopic(ctx context.Context, spec kafka.TopicSpec) error {
 // checkLanes insists that both internal topics have exactly one partition a
 // lane: a channel's checkpoint lives in the partition of its lane.
 func (b *Bridge) checkLanes(ctx context.Context) error {
-	for _, topic := range []string{b.cfg.assignmentTopic(), b.cfg.checkpointTopic()} {
+	for _, topic := range b.cfg.laneTopics() {
 		n, err := b.kafka.Partitions(ctx, topic)
 		if err != nil {
 			return err
