@@ -206,8 +206,8 @@ func (d *demo) announce(b *bridge.Bridge) {
   Kafka     %s   topics sf.cdc.Account, sf.cdc.Contact, sf.cdc.Opportunity, sf.cdc.Order__c, sf.event.Shipment__e
   registry  %s
   org       %s   Pub/Sub API %s
-  look at a topic:  kcat -b %s -t sf.cdc.Account -s value=avro -r %s -f '%%k %%s\n'
-`, d.sb.KafkaAddr, d.sb.RegistryURL, d.sb.OrgURL, d.sb.PubSubAddr, d.sb.KafkaAddr, d.sb.RegistryURL)
+  look at a topic:  kcat -b %s -t sf.cdc.Account -f '%%k %%h\n'      (docs/schemas.md: reading the values)
+`, d.sb.KafkaAddr, d.sb.RegistryURL, d.sb.OrgURL, d.sb.PubSubAddr, d.sb.KafkaAddr)
 	if d.cmd.For == 0 {
 		fmt.Fprintln(d.io.out, "  Ctrl-C ends it and compares the topics with the org.")
 	}
