@@ -85,6 +85,7 @@ func (r *Registry) failed(ctx context.Context, op string, err error) *RegistryEr
 		e.Err, e.Reason = errTimeout, fmt.Sprintf("%v: %s after %v", errTimeout, r.bases[0], r.cfg.Timeout)
 	} else if err != nil && !isJSONError(err) {
 		e.Reason = err.Error()
+		e.Hint = "check schema_registry.url, and that the registry runs and can be reached from here"
 	} else {
 		e.Status, e.Reason = http.StatusOK, "the answer is not that of a Schema Registry"
 		e.Hint = "check schema_registry.url: a web server or a proxy seems to answer there"

@@ -168,7 +168,11 @@ func (s *Session) refused(f *flight, err error) {
 	}
 	s.metrics.logins.WithLabelValues(outcome).Inc()
 	s.notBefore = time.Now().Add(policy.Wait(s.failed, 0))
-	s.lastErr = fmt.Errorf("log in to %s by %s: %w", s.where(), s.cfg.Method, err)
+	as := ""
+	if s.cfg.Username != "" {
+		as = " as " + s.cfg.Username
+	}
+	s.lastErr = fmt.Errorf("log in to %s by %s%s: %w", s.where(), s.cfg.Method, as, err)
 	f.err = s.lastErr
 }
 
