@@ -67,8 +67,10 @@ func TestJWTBearer_ChecksEveryClaim(t *testing.T) {
 		org := newOrg(t, orgsim.Config{Username: "sync@acme.example", OAuth: orgsim.OAuthConfig{Apps: []orgsim.ConnectedApp{
 			{ClientID: "app", PublicKey: pub}, {ClientID: "keyless"}, {ClientID: "closed", PublicKey: pub, Approved: []string{}},
 		}}})
-		inactive := insert(t, org, "User", vals{"Username": orgsim.String("old@acme.example"), "LastName": orgsim.String("Old"),
-			"Email": orgsim.String("old@acme.example"), "IsActive": orgsim.Bool(false)})
+		inactive := insert(t, org, "User", vals{
+			"Username": orgsim.String("old@acme.example"), "LastName": orgsim.String("Old"),
+			"Email": orgsim.String("old@acme.example"), "IsActive": orgsim.Bool(false),
+		})
 		if inactive == "" {
 			t.Fatal("no inactive user")
 		}
@@ -270,8 +272,10 @@ func TestWhoAmI_InAllItsForms(t *testing.T) {
 }
 
 func TestPasswords_OnlyWhenSwitchedOn(t *testing.T) {
-	login := url.Values{"grant_type": {"password"}, "client_id": {orgsim.DefaultClientID}, "client_secret": {orgsim.DefaultClientSecret},
-		"username": {"integration@example.com"}, "password": {"pw"}}
+	login := url.Values{
+		"grant_type": {"password"}, "client_id": {orgsim.DefaultClientID}, "client_secret": {orgsim.DefaultClientSecret},
+		"username": {"integration@example.com"}, "password": {"pw"},
+	}
 	envelope := `<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:urn="urn:partner.soap.sforce.com"><soapenv:Body>` +
 		`<urn:login><urn:username><![CDATA[integration@example.com]]></urn:username><urn:password>pw</urn:password></urn:login></soapenv:Body></soapenv:Envelope>`
 	soap := func(org *orgsim.Org, version, body string) (int, string) {
@@ -311,8 +315,10 @@ func TestParsePublicKey_TakesWhatUsersHave(t *testing.T) {
 	if err != nil || !got.Equal(pub) {
 		t.Errorf("from the private key: %v, %v", got, err)
 	}
-	for _, bad := range []string{"", "no pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})),
-		string(pem.EncodeToMemory(&pem.Block{Type: "OTHER"}))} {
+	for _, bad := range []string{
+		"", "no pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "OTHER"})),
+	} {
 		if _, err := orgsim.ParsePublicKey([]byte(bad)); err == nil {
 			t.Errorf("ParsePublicKey(%.20q) gave no error", bad)
 		}

@@ -137,8 +137,10 @@ func (c *call) useVersion(segment string) error {
 		return errNotFound()
 	}
 	if n < minAPIVersion {
-		return &apiError{Status: http.StatusGone, Code: "UNSUPPORTED_API_VERSION",
-			Message: "The requested API version is no longer supported; use version " + strconv.Itoa(minAPIVersion) + ".0 or later."}
+		return &apiError{
+			Status: http.StatusGone, Code: "UNSUPPORTED_API_VERSION",
+			Message: "The requested API version is no longer supported; use version " + strconv.Itoa(minAPIVersion) + ".0 or later.",
+		}
 	}
 	c.version, c.base = n, "/services/data/"+segment
 	return nil
@@ -227,8 +229,10 @@ func (c *call) allow(methods ...string) error {
 		}
 	}
 	c.w.Header().Set("Allow", strings.Join(methods, ","))
-	return &apiError{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED",
-		Message: "HTTP Method '" + c.method + "' not allowed. Allowed are " + strings.Join(methods, ",")}
+	return &apiError{
+		Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED",
+		Message: "HTTP Method '" + c.method + "' not allowed. Allowed are " + strings.Join(methods, ","),
+	}
 }
 
 // versions lists the API versions, without login and without counting.

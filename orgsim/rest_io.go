@@ -86,8 +86,10 @@ func (c *call) object() (map[string]any, error) {
 		return nil, err
 	}
 	if kind := c.r.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
-		return nil, &apiError{Status: http.StatusUnsupportedMediaType, Code: "UNSUPPORTED_MEDIA_TYPE",
-			Message: "Unsupported content type: " + kind}
+		return nil, &apiError{
+			Status: http.StatusUnsupportedMediaType, Code: "UNSUPPORTED_MEDIA_TYPE",
+			Message: "Unsupported content type: " + kind,
+		}
 	}
 	var out map[string]any
 	if err := decodeJSON(text, &out); err != nil || out == nil {

@@ -136,8 +136,10 @@ func (c *call) row(def *ObjectDef, idText string) error {
 	}
 	id, err := ID18(idText)
 	if err != nil || def.Event {
-		return &apiError{Status: http.StatusNotFound, Code: CodeNotFound,
-			Message: "Provided external ID field does not exist or is not accessible: " + idText}
+		return &apiError{
+			Status: http.StatusNotFound, Code: CodeNotFound,
+			Message: "Provided external ID field does not exist or is not accessible: " + idText,
+		}
 	}
 	r := c.rest.org.Get(id)
 	switch {
@@ -237,8 +239,10 @@ func matches(header, tag string) bool {
 // unchanged checks the conditions of a write: If-Unmodified-Since with its one
 // second of resolution, If-Match for accounts.
 func (c *call) unchanged(def *ObjectDef, r *Record) error {
-	failed := &apiError{Status: http.StatusPreconditionFailed, Code: "PRECONDITION_FAILED",
-		Message: "Precondition failed: the record was modified."}
+	failed := &apiError{
+		Status: http.StatusPreconditionFailed, Code: "PRECONDITION_FAILED",
+		Message: "Precondition failed: the record was modified.",
+	}
 	since, given, err := c.conditionTime("If-Unmodified-Since")
 	switch {
 	case err != nil:

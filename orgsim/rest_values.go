@@ -1,7 +1,7 @@
 package orgsim
 
 import (
-	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -53,14 +53,12 @@ func appendCompound(dst []byte, def *ObjectDef, f *FieldDef, r *Record) []byte {
 	if empty {
 		return append(dst, "null"...)
 	}
-	out := make(map[string]json.RawMessage, len(parts))
-	for _, p := range parts {
-		key := strings.ToLower(p.Component[:1]) + p.Component[1:]
-		out[key] = p.AppendJSON(nil, r.Get(p.Name))
+	slices.SortFunc(parts, func(a, b *FieldDef) int { return strings.Compare(a.Component, b.Component) })
+	for i, p := range parts {
+		dst = append(dst, "{,"[min(i, 1)], '"')
+		dst = append(dst, strings.ToLower(p.Component[:1])+p.Component[1:]...)
+		dst = append(dst, '"', ':')
+		dst = p.AppendJSON(dst, r.Get(p.Name))
 	}
-	text, err := json.Marshal(out)
-	if err != nil {
-		return append(dst, "null"...) // parts are valid JSON already
-	}
-	return append(dst, text...)
+	return append(dst, '}')
 }

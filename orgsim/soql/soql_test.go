@@ -37,6 +37,7 @@ func (t *table) Field(name string) (soql.Field, bool) {
 	}
 	return t.fields[i], true
 }
+
 func find(rels []soql.Relation, name string) (soql.Relation, bool) {
 	i := slices.IndexFunc(rels, func(r soql.Relation) bool { return strings.EqualFold(r.Name, name) })
 	if i < 0 {
@@ -73,11 +74,18 @@ var objects = catalog{
 	"account": {
 		name: "Account",
 		fields: []soql.Field{
-			{Name: "Id", Kind: soql.ID}, {Name: "IsDeleted", Kind: soql.Bool}, {Name: "Name"},
-			{Name: "Phone"}, {Name: "Revenue", Kind: soql.Number}, {Name: "Founded__c", Kind: soql.Date, Custom: true},
-			{Name: "SystemModstamp", Kind: soql.DateTime}, {Name: "Opens__c", Kind: soql.Time, Custom: true},
-			{Name: "Tags__c", Kind: soql.Multi, Custom: true}, {Name: "Code__c", CaseSensitive: true, Custom: true},
-			{Name: "Description", Kind: soql.LongText}, {Name: "BillingAddress", Kind: soql.Compound},
+			{Name: "Id", Kind: soql.ID},
+			{Name: "IsDeleted", Kind: soql.Bool},
+			{Name: "Name"},
+			{Name: "Phone"},
+			{Name: "Revenue", Kind: soql.Number},
+			{Name: "Founded__c", Kind: soql.Date, Custom: true},
+			{Name: "SystemModstamp", Kind: soql.DateTime},
+			{Name: "Opens__c", Kind: soql.Time, Custom: true},
+			{Name: "Tags__c", Kind: soql.Multi, Custom: true},
+			{Name: "Code__c", CaseSensitive: true, Custom: true},
+			{Name: "Description", Kind: soql.LongText},
+			{Name: "BillingAddress", Kind: soql.Compound},
 			{Name: "OwnerId", Kind: soql.ID},
 		},
 		parents: []soql.Relation{{Name: "Owner", Object: "User", Field: "OwnerId"}},
@@ -111,11 +119,15 @@ func stamp(text string) soql.Stamp {
 
 var rows = data{
 	"Account": {
-		{"Id": acme, "IsDeleted": false, "Name": "Acme", "Phone": "1", "Revenue": soql.Num("999999999999999.99"),
+		{
+			"Id": acme, "IsDeleted": false, "Name": "Acme", "Phone": "1", "Revenue": soql.Num("999999999999999.99"),
 			"Founded__c": soql.Day(19000), "SystemModstamp": stamp("2026-03-02T09:15:07Z"), "Opens__c": soql.Clock(9 * 3600 * 1000),
-			"Tags__c": "red;green", "Code__c": "abc", "OwnerId": owner, "Description": "long"},
-		{"Id": zeta, "IsDeleted": false, "Name": "zeta 100%", "Revenue": soql.Num("12.5"),
-			"SystemModstamp": stamp("2026-03-01T00:00:00Z"), "Code__c": "ABC", "Tags__c": "blue"},
+			"Tags__c": "red;green", "Code__c": "abc", "OwnerId": owner, "Description": "long",
+		},
+		{
+			"Id": zeta, "IsDeleted": false, "Name": "zeta 100%", "Revenue": soql.Num("12.5"),
+			"SystemModstamp": stamp("2026-03-01T00:00:00Z"), "Code__c": "ABC", "Tags__c": "blue",
+		},
 		{"Id": blank, "IsDeleted": false, "Name": "Beta", "Phone": "2", "SystemModstamp": stamp("2026-02-27T23:59:59Z")},
 		{"Id": gone, "IsDeleted": true, "Name": "Gone", "SystemModstamp": stamp("2026-03-02T10:00:00Z")},
 	},
@@ -208,12 +220,18 @@ func TestQuery_FindsWhatSalesforceWould(t *testing.T) {
 		{"SELECT Name FROM Account ORDER BY Phone ASC NULLS LAST", "Acme | Beta | zeta 100%"},
 		{"SELECT Name FROM Account ORDER BY SystemModstamp, Id LIMIT 1 OFFSET 1", "zeta 100%"},
 		{"SELECT Name FROM Account LIMIT 0", ""},
-		{"SELECT Id, Account.Name, Account.Owner.Name FROM Contact WHERE LastName IN ('Ames','Cole')",
-			"003xx0000000001AAA,Account{Acme,Owner{Olga}} | 003xx0000000003AAA,<nil>"},
-		{"SELECT Name, (SELECT LastName FROM Contacts ORDER BY LastName DESC LIMIT 1) FROM Account LIMIT 2",
-			"Acme,Contacts[Bell] | zeta 100%,<nil>"},
-		{"SELECT COUNT(Id), MAX(SystemModstamp) latest, MIN(Name), COUNT_DISTINCT(OwnerId) FROM Account",
-			"3,1772442907000,Acme,1"},
+		{
+			"SELECT Id, Account.Name, Account.Owner.Name FROM Contact WHERE LastName IN ('Ames','Cole')",
+			"003xx0000000001AAA,Account{Acme,Owner{Olga}} | 003xx0000000003AAA,<nil>",
+		},
+		{
+			"SELECT Name, (SELECT LastName FROM Contacts ORDER BY LastName DESC LIMIT 1) FROM Account LIMIT 2",
+			"Acme,Contacts[Bell] | zeta 100%,<nil>",
+		},
+		{
+			"SELECT COUNT(Id), MAX(SystemModstamp) latest, MIN(Name), COUNT_DISTINCT(OwnerId) FROM Account",
+			"3,1772442907000,Acme,1",
+		},
 		{"SELECT FIELDS(CUSTOM) FROM Account WHERE Name = 'Acme' LIMIT 1", "19000,32400000,red;green,abc"},
 	} {
 		res, err := query(tc.query, false)

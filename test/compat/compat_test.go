@@ -166,8 +166,10 @@ func transact(t *testing.T, org *orgsim.Org, fn func(tx *orgsim.Tx) error) {
 func workday(t *testing.T, org *orgsim.Org) (id string, events int) {
 	t.Helper()
 	transact(t, org, func(tx *orgsim.Tx) (err error) {
-		id, err = tx.Insert("Account", vals{"Name": orgsim.String("Acme 東京"), "AnnualRevenue": orgsim.MustDecimal("1250000"),
-			"BillingCity": orgsim.String("Oslo"), "Active__c": orgsim.Bool(true), "NumberOfEmployees": orgsim.Int(12)})
+		id, err = tx.Insert("Account", vals{
+			"Name": orgsim.String("Acme 東京"), "AnnualRevenue": orgsim.MustDecimal("1250000"),
+			"BillingCity": orgsim.String("Oslo"), "Active__c": orgsim.Bool(true), "NumberOfEmployees": orgsim.Int(12),
+		})
 		return err
 	})
 	transact(t, org, func(tx *orgsim.Tx) error {
