@@ -374,6 +374,27 @@ func TestTransaction_EqualChanges_OneMergedEvent(t *testing.T) {
 	}
 }
 
+func TestTransaction_Switches_SplitSecondAndWrongHash(t *testing.T) {
+	org := newOrg(t, orgsim.Config{Switches: orgsim.Switches{SplitSecond: true, WrongDiffHash: true}})
+	old, now := letterLines("\n", ""), letterLines("\n", "new")
+	var id string
+	do(t, org, func(tx *orgsim.Tx) (err error) {
+		if id, err = tx.Insert("Account", vals{"Name": orgsim.String("A"), "Description": orgsim.String(old)}); err == nil {
+			_, err = tx.Insert("Account", vals{"Name": orgsim.String("B")})
+		}
+		return err
+	})
+	all := events(t, org, "Account")
+	if d := all[1].CommitTimestamp - all[0].CommitTimestamp; d != 1000 {
+		t.Errorf("commit timestamps differ by %d ms, want 1000", d)
+	}
+	update(t, org, id, vals{"Description": orgsim.String(now)})
+	right, _ := orgsim.TextDiff(old, now)
+	if got, ok := lastEvent(t, org, "Account").Body["Description"].(string); !ok || got == right || len(got) != len(right) || got[:9] != right[:9] || got[73:] != right[73:] {
+		t.Errorf("diff\n%v\nwant another hash than in\n%s", got, right)
+	}
+}
+
 func TestTransaction_EventTooLarge_Gap(t *testing.T) {
 	org := newOrg(t, orgsim.Config{MaxEventBytes: 3000})
 	id := insert(t, org, "Order__c", vals{"Notes__c": orgsim.String(strings.Repeat("n", 3000))})

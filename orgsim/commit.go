@@ -107,11 +107,15 @@ func (b *committer) group(changes []*change) []group {
 
 // header makes the header that the events of the transaction share.
 func (b *committer) header(entity string, typ event.ChangeType, ids []string) *event.Header {
-	return &event.Header{
+	h := &event.Header{
 		EntityName: entity, RecordIDs: ids, ChangeType: typ, ChangeOrigin: b.caller.origin(),
 		TransactionKey: b.res.TransactionKey, SequenceNumber: b.sequence, CommitTimestamp: b.res.CommitTimestamp.UnixMilli(),
 		CommitNumber: b.res.CommitNumber, CommitUser: b.caller.UserID,
 	}
+	if b.org.cfg.Switches.SplitSecond && b.sequence > 1 {
+		h.CommitTimestamp += 1000
+	}
+	return h
 }
 
 // emit stores the event of one group: whole, as a gap when it is too large,

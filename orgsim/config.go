@@ -43,6 +43,9 @@ type Config struct {
 	DeliveryLimit int64 // events delivered in 24 h; 0 = no limit
 	PublishLimit  int64 // platform events published in an hour; 0 = no limit
 
+	MaxPublishEvents int // events in one publish request; 0 = no limit (Salesforce recommends 200)
+	MaxPublishBytes  int // of a publish request, beyond which the stream is reset; default 4 MiB
+
 	MaxStreams uint32 // concurrent streams on one connection; default 1,000
 
 	// MaxBatch bounds the events of one response; default 100. VaryBatches
@@ -66,6 +69,7 @@ type Switches struct {
 	EmptyCompounds     bool       // a compound whose parts all became null is a record of nulls, not null
 	NullMaskFirst      bool       // nulledFields of nested parts only: 0x00 comes first
 	StrictPings        bool       // frequent HTTP/2 pings are answered with GOAWAY too_many_pings
+	SplitSecond        bool       // events of one transaction differ by a second in their commit timestamps
 	WrongDiffHash      bool       // large-text diffs carry a hash that does not fit
 	BinaryTrailer      bool       // error trailers hold a key ending in -bin
 	OmitErrorCode      bool       // errors carry no error-code trailer
@@ -115,6 +119,7 @@ func (c Config) withDefaults() (Config, error) {
 	defInt(&c.MaxEventBytes, 1<<20)
 	defInt(&c.MaxMerged, 200)
 	defInt(&c.MaxBatch, maxCredit)
+	defInt(&c.MaxPublishBytes, 4<<20)
 	defInt(&c.Switches.ReplayIDBytes, 10)
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1000

@@ -30,6 +30,8 @@ const (
 	FaultRedeliver     FaultKind = "redeliver"      // a call that resumes gets Events events again
 	FaultMoveOrg       FaultKind = "org_moved"      // new replay ids; all old ones are invalid, all streams end
 	FaultRevoke        FaultKind = "revoke"         // all tokens are revoked and all streams end
+	FaultRestart       FaultKind = "restart"        // all streams of the org end with service.unavailable
+	FaultPublish       FaultKind = "publish_error"  // a published event is refused in its result, with Message
 )
 
 // When in the life of a call a fault strikes.
@@ -62,7 +64,7 @@ type Fault struct {
 func (f *Fault) check() error {
 	kinds := []FaultKind{
 		FaultStall, FaultBlackhole, FaultDisconnect, FaultReset, FaultGoAway, FaultEnd, FaultStatus, FaultSlow,
-		FaultGarbage, FaultUnknownSchema, FaultRedeliver, FaultMoveOrg, FaultRevoke,
+		FaultGarbage, FaultUnknownSchema, FaultRedeliver, FaultMoveOrg, FaultRevoke, FaultRestart, FaultPublish,
 	}
 	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("fault kind %q: want one of %v", f.Kind, kinds)
@@ -265,7 +267,28 @@ func (fs *faults) pick(on, method, channel string) (Fault, bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.list {
-		if f.Kind == FaultRedeliver || !f.fits(on, channel) || f.Method != "" && f.Method != method {
+		if !f.inStream() || !f.fits(on, channel) || f.Method != "" && f.Method != method {
+			continue
+		}
+		if f.left > 0 {
+			f.left--
+			continue
+		}
+		return fs.use(f), true
+	}
+	return Fault{}, false
+}
+
+// inStream tells whether the fault is one of those that strike calls, and not
+// one that is asked for in its own place.
+func (f *Fault) inStream() bool { return f.Kind != FaultRedeliver && f.Kind != FaultPublish }
+
+// publishing finds the fault that refuses the next published event.
+func (fs *faults) publishing(channel string) (Fault, bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.list {
+		if f.Kind != FaultPublish || !f.fits(OnEvent, channel) {
 			continue
 		}
 		if f.left > 0 {
@@ -294,7 +317,7 @@ func (fs *faults) room(channel string, n int) int {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.list {
-		if f.Kind != FaultRedeliver && f.fits(OnEvent, channel) && f.left > 0 {
+		if f.inStream() && f.fits(OnEvent, channel) && f.left > 0 {
 			n = min(n, f.left)
 		}
 	}
@@ -306,7 +329,7 @@ func (fs *faults) advance(channel string, n int) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.list {
-		if f.Kind != FaultRedeliver && f.fits(OnEvent, channel) {
+		if f.inStream() && f.fits(OnEvent, channel) {
 			f.left = max(0, f.left-n)
 		}
 	}
@@ -317,7 +340,7 @@ func (fs *faults) strike(sub *subscription) *Fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.list {
-		if f.Kind == FaultRedeliver || f.Method != "" && f.Method != sub.method {
+		if !f.inStream() || f.Method != "" && f.Method != sub.method {
 			continue
 		}
 		due := f.fits(OnEvent, sub.view.name) || sub.first && f.fits(OnFirst, sub.view.name)

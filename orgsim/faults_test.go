@@ -49,6 +49,7 @@ func TestFault_AfterEvents_StrikesBetweenThem(t *testing.T) {
 		{"rst", orgsim.Fault{Kind: orgsim.FaultReset}, codes.Internal, ""},
 		{"goaway", orgsim.Fault{Kind: orgsim.FaultGoAway, Message: "too_many_pings"}, codes.Unavailable, ""},
 		{"disconnect", orgsim.Fault{Kind: orgsim.FaultDisconnect}, codes.Unavailable, ""},
+		{"restart", orgsim.Fault{Kind: orgsim.FaultRestart}, codes.Internal, "service.unavailable"},
 		{"moved", orgsim.Fault{Kind: orgsim.FaultMoveOrg}, codes.Internal, "service.unavailable"},
 		{"revoked", orgsim.Fault{Kind: orgsim.FaultRevoke}, codes.Unauthenticated, "service.auth.error"},
 	} {

@@ -15,13 +15,9 @@ import (
 	"sfbridge/pubsub/pubsubpb"
 )
 
-const (
-	// maxRequestBytes is where a publish request becomes too large: the live
-	// service then resets the stream.
-	maxRequestBytes = 4 << 20
-	// maxRequestRead is what the server reads at all.
-	maxRequestRead = 64 << 20
-)
+// maxRequestRead is what the server reads at all. A publish request becomes
+// too large long before.
+const maxRequestRead = 64 << 20
 
 // Publish implements the call of that name.
 func (s *service) Publish(ctx context.Context, req *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error) {
@@ -47,7 +43,10 @@ func (inv *invocation) publish(channel string, req *pubsubpb.PublishRequest) (*p
 	if len(req.GetEvents()) == 0 {
 		return nil, refuse(codes.InvalidArgument, "publish.event.count.invalid", "The publish request must contain at least one event.")
 	}
-	if proto.Size(req) > maxRequestBytes {
+	if o.cfg.MaxPublishEvents > 0 && len(req.GetEvents()) > o.cfg.MaxPublishEvents {
+		return nil, refuse(codes.InvalidArgument, "publish.event.count.invalid", "The publish request holds more than %d events.", o.cfg.MaxPublishEvents)
+	}
+	if proto.Size(req) > o.cfg.MaxPublishBytes {
 		return nil, refuse(codes.Unavailable, "", "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
 	}
 	o.mu.Lock()
@@ -75,6 +74,9 @@ func (o *Org) publishOne(t *table, p *pubsubpb.ProducerEvent) *pubsubpb.PublishR
 		return failed("The event is larger than the maximum size of 1 MB.")
 	case o.cfg.PublishLimit > 0 && o.Published() >= o.cfg.PublishLimit:
 		return failed("You have exceeded the event publishing limit for your org.")
+	}
+	if f, ok := o.faults.publishing(t.def.Channel()); ok {
+		return failed(f.refusal().text)
 	}
 	e := &stored{entity: t.def.Name, uuid: strings.Clone(p.GetId()), schemaID: event.SchemaID(p.GetSchemaId()), payload: p.GetPayload()}
 	if e.uuid == "" {

@@ -114,6 +114,42 @@ func TestPublish_HourlyLimit_PerEventErrorUntilTheHourPasses(t *testing.T) {
 	})
 }
 
+func TestPublish_FaultsAndLimits_RefuseSomeEventsOrTheRequest(t *testing.T) {
+	r := orgsimtest.Start(t, orgsim.Config{MaxPublishEvents: 200})
+	inject(t, r.Org, orgsim.Fault{Kind: orgsim.FaultPublish, After: 49, Every: 49, Count: -1, Message: "no luck"})
+	client, ctx := r.Client(t), r.Context(t.Context())
+	req := &pubsubpb.PublishRequest{TopicName: shipmentChannel, Events: slices.Repeat([]*pubsubpb.ProducerEvent{producer("a", "x")}, 200)}
+	resp, err := client.Publish(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []int
+	for i, res := range resp.GetResults() {
+		if res.GetError() != nil {
+			failed = append(failed, i)
+		}
+	}
+	if !slices.Equal(failed, []int{49, 99, 149, 199}) {
+		t.Errorf("failed %v, want every 50th", failed)
+	}
+	req.Events = append(req.Events, producer("b", "x"))
+	var trailer metadata.MD
+	_, err = client.Publish(ctx, req, grpc.Trailer(&trailer))
+	wantRefusal(t, err, trailer, codes.InvalidArgument, "publish.event.count.invalid")
+}
+
+func TestSubscribe_LargeEvents_ResponsesStayUnderFourMegabytes(t *testing.T) {
+	r := orgsimtest.Start(t, orgsim.Config{})
+	client, ctx := r.Client(t), r.Context(t.Context())
+	for range 9 {
+		req := &pubsubpb.PublishRequest{TopicName: shipmentChannel, Events: []*pubsubpb.ProducerEvent{producer("", strings.Repeat("x", 1<<20))}}
+		if _, err := client.Publish(ctx, req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	subscribe(t, r, earliest(shipmentChannel, 100)).events(9) // the client refuses more than 4 MiB
+}
+
 func TestPublishStream_ManyRequests_OneResponseEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := orgsimtest.StartMem(t, orgsim.Config{PublishIdle: 70 * time.Second})

@@ -23,6 +23,9 @@ func (f *Fault) apply(sub *subscription) (err error, over bool) {
 		return sub.done(nil), true
 	case FaultStatus:
 		return sub.fail(sub.ctx, f.refusal()), true
+	case FaultRestart:
+		sub.org.EndStreams()
+		return sub.over(sub.ctx.Err()), true
 	case FaultMoveOrg:
 		sub.org.MoveOrg()
 		return sub.over(sub.ctx.Err()), true
