@@ -11,48 +11,63 @@ import (
 
 // beat keeps the membership alive until ctx ends. It goes on after the generation has ended by a rebalance: the member has
 // still to be there while its caller winds down.
-func (gen *Generation) beat(ctx context.Context) {
+//
+// The coordinator counts the session from the last heartbeat that it received. We count from when that was sent, and give
+// up a tenth of the session early, so that Done is closed before anybody else is given the partitions.
+func (gen *Generation) beat(ctx context.Context, alive time.Time) {
 	defer close(gen.stopped)
 	g := gen.group
-	tick := time.NewTicker(g.cfg.SessionTimeout / 4)
-	defer tick.Stop()
-	last := time.Now()
-	for {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	session := g.cfg.SessionTimeout * 9 / 10
+	for lost := false; ; {
+		wait := g.cfg.SessionTimeout / 4
+		left := time.Until(alive.Add(session))
+		if left <= 0 && !lost {
+			lost = true
+			g.client.log.Warn("no heartbeat answered for almost a whole session, the partitions are given up", "group", g.cfg.Group)
+			gen.finish(ErrLost)
+		}
+		if !lost {
+			wait = min(wait, left)
+		}
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
-		err := g.beatOnce(ctx, gen)
+		sent := time.Now()
+		err := g.beatOnce(ctx, gen, min(session/2, max(time.Until(alive.Add(session)), session/10)))
 		switch code, _ := codeOf(err); {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			last = time.Now()
+			alive = sent
 		case code == kafkago.RebalanceInProgress:
-			last = time.Now()
+			alive = sent
 			gen.finish(nil)
 		case code == kafkago.UnknownMemberId || code == kafkago.IllegalGeneration || code == kafkago.FencedInstanceID:
 			g.client.log.Warn("group membership lost", "group", g.cfg.Group, "err", err)
 			g.forget(gen.MemberID, code)
 			gen.finish(ErrLost)
 			return
-		case time.Since(last) > g.cfg.SessionTimeout:
-			gen.finish(ErrLost) // nobody told us, but the session has run out
 		default:
 			g.client.log.Debug("heartbeat not answered", "group", g.cfg.Group, "err", err)
 		}
 	}
 }
 
-// beatOnce sends one heartbeat. It may not take longer than half the session, or its failure would be noticed too late.
-func (g *Group) beatOnce(ctx context.Context, gen *Generation) error {
+// beatOnce sends one heartbeat. It waits no longer than the caller can: a silent broker must not hide the session's end.
+func (g *Group) beatOnce(ctx context.Context, gen *Generation, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	addr, err := g.client.coordinator(ctx, g.key)
 	if err != nil {
 		return err
 	}
 	req := &heartbeat.Request{GroupID: g.cfg.Group, GenerationID: gen.ID, MemberID: gen.MemberID}
-	err = g.client.onConn(ctx, addr, g.cfg.SessionTimeout/2, func(cn *conn) error {
+	err = g.client.onConn(ctx, addr, timeout, func(cn *conn) error {
 		data, version, err := cn.exchange(req, maxSmallResponse)
 		if err != nil {
 			return err

@@ -30,6 +30,7 @@ func (g *Group) join(ctx context.Context) (*Generation, error) {
 			return nil, err
 		}
 	}
+	alive := time.Now()
 	m, err := g.client.callCoordinator(ctx, g.key, g.cfg.RebalanceTimeout+requestTimeout, &syncgroup.Request{
 		GroupID: g.cfg.Group, GenerationID: joined.GenerationID, MemberID: joined.MemberID,
 		ProtocolType: protocolType, ProtocolName: balancerName, Assignments: shares,
@@ -41,7 +42,7 @@ func (g *Group) join(ctx context.Context) (*Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.start(joined, mine), nil
+	return g.start(joined, mine, alive), nil
 }
 
 // askJoin sends JoinGroup, which the coordinator answers when all members have come.
@@ -101,15 +102,15 @@ func (g *Group) lead(ctx context.Context, members []joingroup.ResponseMember) ([
 	return out, nil
 }
 
-// start begins the generation's heartbeat.
-func (g *Group) start(joined *joingroup.Response, partitions []int32) *Generation {
+// start begins the generation's heartbeat. alive is when the coordinator was last asked.
+func (g *Group) start(joined *joingroup.Response, partitions []int32, alive time.Time) *Generation {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	gen := &Generation{
 		ID: joined.GenerationID, MemberID: joined.MemberID, Partitions: partitions, Done: done,
 		group: g, done: done, stop: stop, stopped: make(chan struct{}),
 	}
-	go gen.beat(ctx)
+	go gen.beat(ctx, alive)
 	return gen
 }
 
