@@ -115,8 +115,10 @@ func (c *Client) Topic(ctx context.Context, channel string) (Topic, error) {
 // served too, as long as events written with them are kept.
 func (c *Client) Schema(ctx context.Context, id event.SchemaID) (string, error) {
 	if id == "" {
-		return "", &Error{Op: "GetSchema", Status: codes.InvalidArgument, Code: "schema.validation.failed",
-			Message: "the schema id is blank", Hint: meanings["schema.validation.failed"].hint, class: stop}
+		return "", &Error{
+			Op: "GetSchema", Status: codes.InvalidArgument, Code: "schema.validation.failed",
+			Message: "the schema id is blank", Hint: meanings["schema.validation.failed"].hint, class: stop,
+		}
 	}
 	var info *pubsubpb.SchemaInfo
 	err := c.unary(ctx, "GetSchema", string(id), func(ctx context.Context, api pubsubpb.PubSubClient, opts ...grpc.CallOption) (err error) {

@@ -31,7 +31,9 @@ func samples() [][]byte {
 		must(response(3)),
 		must(&pubsubpb.FetchResponse{Events: []*pubsubpb.ConsumerEvent{{}, {Event: &pubsubpb.ProducerEvent{Headers: []*pubsubpb.EventHeader{{Key: "k", Value: []byte("v")}}}}}}),
 		must(&pubsubpb.FetchResponse{PendingNumRequested: -1}),
-		{0x0a, 0x05, 0x0a}, {0x0b}, {0xff},
+		{0x0a, 0x05, 0x0a},
+		{0x0b},
+		{0xff},
 	}
 }
 

@@ -60,7 +60,6 @@ type fakeOrg struct {
 	open    int
 	maxOpen int
 	refused map[string]bool // tokens
-	stored  []*pubsubpb.ProducerEvent
 }
 
 type subscribeStream = grpc.BidiStreamingServer[pubsubpb.FetchRequest, pubsubpb.FetchResponse]

@@ -43,8 +43,10 @@ func (c *SubscribeConfig) check() error {
 		return &Error{Op: "Subscribe", Channel: c.Channel, Status: codes.InvalidArgument, Message: "channel names begin with a slash", Hint: hintChannel, class: stop}
 	}
 	if c.Start.Preset == After && len(c.Start.ReplayID) == 0 {
-		return &Error{Op: "Subscribe", Channel: c.Channel, Status: codes.InvalidArgument, Code: "subscription.fetch.replayid.validation.failed",
-			Message: "a start after a replay id without the replay id", class: stop}
+		return &Error{
+			Op: "Subscribe", Channel: c.Channel, Status: codes.InvalidArgument, Code: "subscription.fetch.replayid.validation.failed",
+			Message: "a start after a replay id without the replay id", class: stop,
+		}
 	}
 	if c.Credit <= 0 || c.Credit > maxCredit {
 		c.Credit = maxCredit

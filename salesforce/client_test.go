@@ -66,8 +66,13 @@ func TestUsage_OddHeaders_ChangeNothing(t *testing.T) {
 			header string
 			used   int64
 		}{
-			{"api-usage=5/100", 5}, {"", 5}, {"api-usage=", 5}, {"api-usage=-1/100", 5}, {"api-usage=a/b", 5},
-			{"per-app-api-usage=17/250(appName=x), api-usage=6/100", 6}, {"api-usage=7/100; per-app-api-usage=17/250(appName=x)", 7},
+			{"api-usage=5/100", 5},
+			{"", 5},
+			{"api-usage=", 5},
+			{"api-usage=-1/100", 5},
+			{"api-usage=a/b", 5},
+			{"per-app-api-usage=17/250(appName=x), api-usage=6/100", 6},
+			{"api-usage=7/100; per-app-api-usage=17/250(appName=x)", 7},
 		} {
 			header = tt.header
 			if _, err := c.Limits(t.Context()); err != nil {
@@ -121,12 +126,16 @@ func TestError_SaysWhatTheOrgSaid(t *testing.T) {
 		class  salesforce.Class
 		after  time.Duration
 	}{
-		"one error": {400, nil, `[{"message":"No such column 'Old__c'","errorCode":"INVALID_FIELD","fields":["Old__c"]}]`,
-			"GET /services/data/v64.0/limits: INVALID_FIELD: No such column 'Old__c' [Old__c] (HTTP 400); check the field's name", salesforce.ClassData, 0},
+		"one error": {
+			400, nil, `[{"message":"No such column 'Old__c'","errorCode":"INVALID_FIELD","fields":["Old__c"]}]`,
+			"GET /services/data/v64.0/limits: INVALID_FIELD: No such column 'Old__c' [Old__c] (HTTP 400); check the field's name", salesforce.ClassData, 0,
+		},
 		"two errors": {400, nil, `[{"message":"a","errorCode":"X"},{"message":"b","errorCode":"Y"}]`, "X: a (HTTP 400) and 1 more", salesforce.ClassData, 0},
 		"lock":       {400, nil, `[{"message":"unable","errorCode":"UNABLE_TO_LOCK_ROW"}]`, "UNABLE_TO_LOCK_ROW", salesforce.ClassTransient, 0},
-		"day's limit": {403, nil, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`,
-			"REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded. (HTTP 403); the org's API calls are used up", salesforce.ClassLimit, 0},
+		"day's limit": {
+			403, nil, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`,
+			"REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded. (HTTP 403); the org's API calls are used up", salesforce.ClassLimit, 0,
+		},
 		"cursor gone":     {400, nil, `[{"message":"invalid","errorCode":"INVALID_QUERY_LOCATOR"}]`, "INVALID_QUERY_LOCATOR", salesforce.ClassRestart, 0},
 		"edge page":       {503, map[string]string{"Content-Type": "text/html", "Retry-After": "7"}, `<html>busy</html>`, "answer of 17 bytes that is not the JSON expected (text/html) (HTTP 503)", salesforce.ClassTransient, 7 * time.Second},
 		"no route":        {420, nil, ``, "(HTTP 420)", salesforce.ClassTransient, 0},

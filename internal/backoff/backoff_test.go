@@ -17,8 +17,13 @@ func TestWait_Grows_UnderItsCeiling(t *testing.T) {
 		attempt int
 		high    time.Duration
 	}{
-		{0, time.Second}, {1, time.Second}, {2, 2 * time.Second}, {3, 4 * time.Second},
-		{4, 8 * time.Second}, {5, 10 * time.Second}, {1 << 40, 10 * time.Second},
+		{0, time.Second},
+		{1, time.Second},
+		{2, 2 * time.Second},
+		{3, 4 * time.Second},
+		{4, 8 * time.Second},
+		{5, 10 * time.Second},
+		{1 << 40, 10 * time.Second},
 	} {
 		if got := highest.Wait(tt.attempt, 0); got != tt.high {
 			t.Errorf("attempt %d: highest wait %v, want %v", tt.attempt, got, tt.high)

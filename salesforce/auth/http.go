@@ -64,8 +64,10 @@ func (s *Session) do(req *http.Request, answer any) error {
 		return s.refusal(res, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
-		return &Error{Status: res.StatusCode, Description: describeBody(res.Header, body),
-			Hint: "check that login_url is a Salesforce host and not a page in front of it"}
+		return &Error{
+			Status: res.StatusCode, Description: describeBody(res.Header, body),
+			Hint: "check that login_url is a Salesforce host and not a page in front of it",
+		}
 	}
 	return nil
 }
