@@ -18,6 +18,9 @@ type Config struct {
 	// Channels are custom channels (/data/X__chn, /event/X__chn), and
 	// /data/ChangeEvents where its members carry enriched fields.
 	Channels []ChannelDef
+	// PersonAccounts adds people to Account: a row with a LastName is a person,
+	// with a Contact of its own that lives and changes with it.
+	PersonAccounts bool
 	// Username is the integration user's; default integration@example.com.
 	Username string
 	// IDInfix are the characters after the key prefix in record ids, which

@@ -76,7 +76,11 @@ func New(cfg Config) (*Org, error) {
 	}
 	o.web = newWeb(o)
 	for i := range cfg.Objects {
-		if err := o.define(cfg.Objects[i].clone(), i); err != nil {
+		def := cfg.Objects[i].clone()
+		if cfg.PersonAccounts {
+			addPersonFields(def)
+		}
+		if err := o.define(def, i); err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ func newSchema(def *ObjectDef) *schema {
 	}
 	address := addressParts(def)
 	for _, f := range def.Fields {
-		if f.NotInEvents || f.Compound != "" && def.Field(f.Compound).Type.IsCompound() {
+		if f.NotInEvents || f.Compound != "" { // parts are inside of their compound
 			continue
 		}
 		s.byName[f.Name] = len(s.fields)

@@ -123,6 +123,9 @@ func (tx *Tx) Insert(object string, fields map[string]Value) (string, error) {
 	if err := errors.Join(checkRequired(t.def, r), checkUnique(t, r)); err != nil {
 		return "", firstError(err)
 	}
+	if tx.isPerson(t, r) {
+		return r.ID, tx.Try(func() error { return tx.insertPerson(t, r) })
+	}
 	tx.put(t, r.ID, r)
 	return r.ID, nil
 }
@@ -175,13 +178,16 @@ func (tx *Tx) Update(id string, fields map[string]Value) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.checkShape(t, old, values); err != nil {
+		return err
+	}
 	r := old.with(values)
 	tx.stamp(t, r)
 	if err := checkUnique(t, r); err != nil {
 		return err
 	}
 	tx.put(t, r.ID, r)
-	return nil
+	return tx.updateTwin(t, r)
 }
 
 // stamp says who touched the row and when.
@@ -239,6 +245,9 @@ func (tx *Tx) Delete(id string) error {
 	t, r, err := tx.row(id)
 	if err != nil {
 		return err
+	}
+	if t.def.Name == "Contact" && r.fields["IsPersonAccount"].True() {
+		return fieldErr(CodeDeleteFailed, nil, "The contact of a person account goes with its account %s", r.fields["AccountId"].text)
 	}
 	return tx.Try(func() error { return tx.deleteRow(t, r) })
 }

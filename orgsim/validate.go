@@ -49,6 +49,9 @@ func nullForRequired(f *FieldDef, create bool) (Value, error) {
 func checkRequired(def *ObjectDef, r *Record) error {
 	var missing []string
 	for _, f := range def.Fields {
+		if f.Type == TypeSwitchablePerson && !r.fields["LastName"].IsNull() {
+			continue // a person's name is its parts
+		}
 		if f.Required && f.Createable() && !f.DefaultedOnCreate && r.fields[f.Name].IsNull() {
 			missing = append(missing, f.Name)
 		}

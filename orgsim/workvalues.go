@@ -22,7 +22,7 @@ var (
 func (w *worker) newRow(def *ObjectDef) map[string]Value {
 	values := map[string]Value{}
 	for _, f := range def.Fields {
-		if !f.Createable() || f.Name == "OwnerId" {
+		if !f.Createable() || f.Name == "OwnerId" || def.isPersonPart(f) {
 			continue
 		}
 		if must := f.Required && !f.DefaultedOnCreate; must || f.Unique || w.rng.IntN(2) == 0 {
@@ -32,12 +32,18 @@ func (w *worker) newRow(def *ObjectDef) map[string]Value {
 	return values
 }
 
+// isPersonPart tells whether a field belongs to people among the accounts:
+// the people at work enter businesses.
+func (o *ObjectDef) isPersonPart(f *FieldDef) bool {
+	return f.Compound != "" && o.Field(f.Compound).Type == TypeSwitchablePerson
+}
+
 // someChanges picks a few fields to change; now and then one is cleared. row
 // may be nil.
 func (w *worker) someChanges(def *ObjectDef, row *Record, n int) map[string]Value {
 	var fields []*FieldDef
 	for _, f := range def.Fields {
-		if f.Updateable() && !f.Unique && f.Name != "OwnerId" {
+		if f.Updateable() && !f.Unique && f.Name != "OwnerId" && !def.isPersonPart(f) {
 			fields = append(fields, f)
 		}
 	}
