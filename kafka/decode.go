@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
@@ -73,7 +74,8 @@ const minRecordBytes = 7
 
 // decoder turns batches into records. Keys and values point into the bytes given, or into what they were unpacked to.
 type decoder struct {
-	names map[string]string // header keys seen, so that each is allocated once
+	names   map[string]string // header keys seen, so that each is allocated once
+	headers []Header          // to be handed out in pieces
 }
 
 // appendRecords appends the records of b from offset from on to dst.
@@ -88,6 +90,7 @@ func (d *decoder) appendRecords(dst []Record, b rawBatch, topic string, partitio
 	if b.count > len(body)/minRecordBytes {
 		return dst, fmt.Errorf("batch at offset %d: %d records in %d bytes", b.base, b.count, len(body))
 	}
+	dst = slices.Grow(dst, b.count)
 	c := cursor{buf: body}
 	for range b.count {
 		n := c.varint()
@@ -130,12 +133,22 @@ func (d *decoder) record(c *cursor, b rawBatch) (Record, error) {
 		return Record{}, fmt.Errorf("record at offset %d with %d headers", rec.Offset, n)
 	}
 	if n > 0 {
-		rec.Headers = make([]Header, n)
+		rec.Headers = d.takeHeaders(int(n))
 		for i := range rec.Headers {
 			rec.Headers[i] = Header{Key: d.name(c.take(c.varint())), Value: c.nullable()}
 		}
 	}
 	return rec, c.err
+}
+
+// takeHeaders returns n headers that nobody else has.
+func (d *decoder) takeHeaders(n int) []Header {
+	if n > len(d.headers) {
+		d.headers = make([]Header, max(n, 512))
+	}
+	h := d.headers[:n:n]
+	d.headers = d.headers[n:]
+	return h
 }
 
 func (d *decoder) name(b []byte) string {

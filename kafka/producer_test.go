@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"sfbridge/kafka"
 	"sfbridge/kafka/kafkatest"
@@ -421,68 +423,52 @@ func TestCommit_BadPartitionOrTopic_KeepsTheProducer(t *testing.T) {
 	})
 }
 
-// C43: the connection breaks after a request was read, now and then.
-func TestCommit_ConnectionBreaksAfterProduce_EachRecordOnce(t *testing.T) {
-	flaky := &kafkatest.Flaky{CloseAfterProduce: 20, CloseAfter: map[int16]int{int16(kmsg.EndTxn): 7, int16(kmsg.AddPartitionsToTxn): 11}}
+func TestCommit_NoKey_OnePartitionACommitAndAnotherNextTime(t *testing.T) {
 	cluster := kafkatest.Fake(t)
-	c := newClient(t, cluster, func(cfg *kafka.Config) { cfg.Dial = flaky.Dial(cluster.Dial) })
+	c := newClient(t, cluster)
 	ensureTopic(t, c, "t", 3, nil)
 	p := newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x"})
-	for i := range 1000 / 8 {
-		var recs []kafka.Record
-		for j := range 8 {
-			recs = append(recs, kafka.Record{Topic: "t", Partition: int32(j % 3), Value: fmt.Appendf(nil, "%d", i*8+j)})
+	for range 3 {
+		recs := numbered("t", kafka.AnyPartition, 4)
+		for i := range recs {
+			recs[i].Key = nil
 		}
 		commit(t, p, recs...)
 	}
-	if flaky.Closed() < 10 {
-		t.Fatalf("only %d connections were broken", flaky.Closed())
-	}
-	seen := map[string]int{}
-	for _, v := range values(cluster.ReadCommitted(t, "t")) {
-		seen[v]++
-	}
-	for v, n := range seen {
-		if n != 1 {
-			t.Errorf("record %s is there %d times", v, n)
+	for part := range int32(3) {
+		if n := len(readAll(t, c, "t", part)); n != 4 {
+			t.Errorf("partition %d has %d records of three commits of 4", part, n)
 		}
-	}
-	if len(seen) != 1000 {
-		t.Errorf("%d different records, want 1000", len(seen))
 	}
 }
 
-// C44: the broker is away for longer than a commit waits; nothing of the failed commit shows up later.
-func TestCommit_BrokerPausedBeyondRetry_NothingTwice(t *testing.T) {
+func TestNewProducer_WhatCannotWork_SaysSo(t *testing.T) {
+	old := newClient(t, kafkatest.Fake(t, kfake.MaxVersions(kversion.V2_4_0())))
+	_, err := old.NewProducer(t.Context(), kafka.ProducerConfig{TransactionalID: "x"})
+	if err == nil || !strings.Contains(err.Error(), "Kafka 2.5") || !strings.Contains(err.Error(), "at-least-once") {
+		t.Errorf("broker without KIP-360: %v", err)
+	}
+	c := newClient(t, kafkatest.Fake(t))
+	_, err = c.NewProducer(t.Context(), kafka.ProducerConfig{TransactionalID: "x", RetryFor: time.Minute})
+	if err == nil || !strings.Contains(err.Error(), "less than the transaction timeout") {
+		t.Errorf("retrying for longer than the transaction lasts: %v", err)
+	}
+	_, err = c.NewProducer(t.Context(), kafka.ProducerConfig{TransactionalID: "x", TransactionTimeout: time.Hour})
+	if err == nil || !strings.Contains(err.Error(), "transaction.max.timeout.ms") {
+		t.Errorf("timeout beyond the broker's maximum: %v", err)
+	}
+}
+
+func TestNewProducer_NobodyAnswers_EndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := kafkatest.Fake(t, kfake.NumBrokers(1))
+		cluster := kafkatest.Fake(t)
 		c := newClient(t, cluster)
-		ensureTopic(t, c, "t", 1, nil)
-		p := newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x", RetryFor: 2 * time.Second})
-		addr := cluster.Brokers[0]
-		for i := range 200 {
-			if i == 50 {
-				cluster.Net.Blackhole(addr)
-				time.AfterFunc(20*time.Second, func() { cluster.Net.Heal(addr) })
-			}
-			recs := []kafka.Record{{Topic: "t", Value: fmt.Appendf(nil, "%d", i)}}
-			for p.Commit(t.Context(), recs) != nil {
-				p.Close()
-				p = newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x", RetryFor: 2 * time.Second})
-				if done := readAll(t, c, "t", 0); len(done) == i+1 {
-					break // it had been committed after all
-				}
-			}
-		}
-		time.Sleep(time.Hour)
-		got := values(cluster.ReadCommitted(t, "t"))
-		for i, v := range got {
-			if v != fmt.Sprint(i) {
-				t.Fatalf("record %d is %s", i, v)
-			}
-		}
-		if len(got) != 200 {
-			t.Errorf("%d records, want 200", len(got))
+		cluster.Fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		if _, err := c.NewProducer(ctx, kafka.ProducerConfig{TransactionalID: "x"}); err == nil || time.Since(start) != time.Minute {
+			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
 }
