@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sfbridge/event"
 	"sfbridge/internal/pipenet"
 	"sfbridge/orgsim"
 	"sfbridge/pubsub"
@@ -78,24 +79,51 @@ func simulate(t *testing.T, cfg orgsim.Config) *simulated {
 	return s
 }
 
-// work makes n accounts, one a transaction, each some time after the last.
-func (s *simulated) work(t *testing.T, n int, pause func() time.Duration) {
+// work makes n transactions: each makes an account, and each third one changes
+// some of those there are, all alike, which the org tells in one event. Some
+// time passes after each.
+func (s *simulated) work(t *testing.T, n int, r *rand.Rand) {
 	t.Helper()
+	var ids []string
 	for i := range n {
 		_, err := s.org.Transact(t.Context(), orgsim.Caller{API: "rest"}, func(tx *orgsim.Tx) error {
-			_, err := tx.Insert("Account", map[string]orgsim.Value{"Name": orgsim.String(fmt.Sprintf("Acme %d", i))})
-			return err
+			id, err := tx.Insert("Account", map[string]orgsim.Value{"Name": orgsim.String(fmt.Sprintf("Acme %d", i))})
+			if err != nil || i%3 > 0 {
+				ids = append(ids, id)
+				return err
+			}
+			for at := range min(r.IntN(8), len(ids)) {
+				if err := tx.Update(ids[at], map[string]orgsim.Value{"Phone": orgsim.String(fmt.Sprint(i))}); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			t.Errorf("transact: %v", err)
 			return
 		}
+		pause := time.Duration(r.IntN(500)) * time.Millisecond
+		if r.IntN(50) == 0 {
+			pause = time.Duration(r.IntN(120)) * time.Second
+		}
 		select {
-		case <-time.After(pause()):
+		case <-time.After(pause):
 		case <-t.Context().Done():
 			return
 		}
 	}
+}
+
+// delivered is what a channel has to bring, by the org's ledger: an update that
+// covers several records comes once a record where events are enriched.
+func (s *simulated) delivered(enriched bool) (uuids []string) {
+	for _, e := range s.org.Ledger().Since(0) {
+		if e.Index == 0 || enriched && e.ChangeType == event.Update {
+			uuids = append(uuids, e.UUID)
+		}
+	}
+	return uuids
 }
 
 // harm is what happens to the stream, again and again, at random.
@@ -135,50 +163,65 @@ func harm(seed uint64) []orgsim.Fault {
 
 func TestSimulatedOrg_HarmedAtRandom_EveryEventOnceInOrder(t *testing.T) {
 	for seed := range uint64(20) {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := simulate(t, orgsim.Config{
-					Seed: seed, KeepLedger: -1, VaryBatches: true, Faults: harm(seed),
-					Switches: orgsim.Switches{BinaryTrailer: seed%2 == 0, LatestBeyondEvents: seed%3 == 0, OverflowError: true},
-				})
-				lost := map[string]int{}
-				sub := subscribe(t, s.client, pubsub.SubscribeConfig{
-					Channel: accounts, Start: pubsub.FromEarliest(),
-					OnReconnect: func(reason string, _ error, _ time.Duration) { lost[reason]++ },
-				})
-				r, work := rand.New(rand.NewPCG(seed, 2)), rand.New(rand.NewPCG(seed, 3))
-				const n = 1500
-				go s.work(t, n, func() time.Duration {
-					if work.IntN(50) == 0 {
-						return time.Duration(work.IntN(120)) * time.Second
-					}
-					return time.Duration(work.IntN(500)) * time.Millisecond
-				})
-				var got []string
-				for len(got) < n {
-					ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
-					b, err := sub.Recv(ctx)
-					cancel()
-					if err != nil {
-						t.Fatalf("after %d events: %v", len(got), err)
-					}
-					for _, e := range b.Events {
-						got = append(got, e.UUID)
-					}
-					if r.IntN(20) == 0 {
-						time.Sleep(time.Duration(r.IntN(90)) * time.Second)
-					}
-				}
-				for i, e := range s.org.Ledger().Since(0) {
-					if got[i] != e.UUID {
-						t.Fatalf("event %d is %s, want %s", i, got[i], e.UUID)
-					}
-				}
-				_ = sub.Close() // so that lost is no longer written to
-				if len(lost) == 0 {
-					t.Error("the stream was never lost: the faults did nothing")
-				}
+		for _, channel := range []string{accounts, sales} {
+			t.Run(fmt.Sprintf("seed %d on %s", seed, channel), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { harmedAtRandom(t, seed, channel) })
 			})
-		})
+		}
+	}
+}
+
+func harmedAtRandom(t *testing.T, seed uint64, channel string) {
+	s := simulate(t, orgsim.Config{
+		Seed: seed, KeepLedger: -1, VaryBatches: true, Faults: harm(seed),
+		Channels: []orgsim.ChannelDef{{Name: sales, Members: []orgsim.ChannelMember{{Object: "Account", Enriched: []string{"Name"}}}}},
+		Switches: orgsim.Switches{BinaryTrailer: seed%2 == 0, LatestBeyondEvents: seed%3 == 0, OverflowError: true},
+	})
+	lost := map[string]int{}
+	sub := subscribe(t, s.client, pubsub.SubscribeConfig{
+		Channel: channel, Start: pubsub.FromEarliest(),
+		OnReconnect: func(reason string, _ error, _ time.Duration) { lost[reason]++ },
+	})
+	worked := make(chan struct{})
+	go func() {
+		defer close(worked)
+		s.work(t, 1000, rand.New(rand.NewPCG(seed, 2)))
+	}()
+	r := rand.New(rand.NewPCG(seed, 3))
+	var got, payloads []string
+	for done := false; !done; {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		b, err := sub.Recv(ctx)
+		cancel()
+		if err != nil {
+			t.Fatalf("after %d events: %v", len(got), err)
+		}
+		for _, e := range b.Events {
+			got, payloads = append(got, e.UUID), append(payloads, string(e.Payload))
+		}
+		if r.IntN(20) == 0 {
+			time.Sleep(time.Duration(r.IntN(90)) * time.Second)
+		}
+		select {
+		case <-worked:
+			done = len(got) >= len(s.delivered(channel == sales))
+		default:
+		}
+	}
+	want := s.delivered(channel == sales)
+	if len(got) != len(want) {
+		t.Fatalf("%d events, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("event %d is %s, want %s", i, got[i], want[i])
+		}
+		if i > 0 && payloads[i] == payloads[i-1] {
+			t.Fatalf("event %d came twice, in place of a sibling", i)
+		}
+	}
+	_ = sub.Close() // so that lost is no longer written to
+	if len(lost) == 0 {
+		t.Error("the stream was never lost: the faults did nothing")
 	}
 }
