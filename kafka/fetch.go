@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -136,7 +137,7 @@ func parseFetch(data []byte, version int16, tp topicPartition) (fetched, error) 
 // response: records of a producer from an aborted transaction's first offset up to that producer's abort marker.
 func (f *fetched) committed(d *decoder, tp topicPartition, offset int64) (recs []Record, next int64, hidden int, err error) {
 	next = offset
-	slices.SortFunc(f.aborted, func(a, b abortedTxn) int { return cmp64(a.first, b.first) })
+	slices.SortFunc(f.aborted, func(a, b abortedTxn) int { return cmp.Compare(a.first, b.first) })
 	pending := f.aborted
 	var aborting map[int64]bool
 	for data := f.recordData; ; {
@@ -169,14 +170,4 @@ func (f *fetched) committed(d *decoder, tp topicPartition, offset int64) (recs [
 		}
 		next = max(next, b.last+1)
 	}
-}
-
-func cmp64(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

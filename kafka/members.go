@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -44,12 +45,7 @@ func (c *Client) GroupMembers(ctx context.Context, group string) ([]GroupMember,
 			members = append(members, member)
 		}
 	}
-	slices.SortFunc(members, func(a, b GroupMember) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(members, func(a, b GroupMember) int { return cmp.Compare(a.ID, b.ID) })
 	return members, nil
 }
 

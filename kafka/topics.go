@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,12 +53,7 @@ func (c *Client) createTopic(ctx context.Context, spec TopicSpec) (bool, error) 
 	for name, value := range spec.Configs {
 		topic.Configs = append(topic.Configs, createtopics.RequestConfig{Name: name, Value: value})
 	}
-	slices.SortFunc(topic.Configs, func(a, b createtopics.RequestConfig) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(topic.Configs, func(a, b createtopics.RequestConfig) int { return cmp.Compare(a.Name, b.Name) })
 	req := &createtopics.Request{Topics: []createtopics.RequestTopic{topic}, TimeoutMs: int32(leadersTimeout / time.Millisecond)}
 	created := false
 	err := c.retrying(ctx, topicPartition{topic: spec.Name}, func() error {
