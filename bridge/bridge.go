@@ -38,6 +38,7 @@ type Bridge struct {
 	orgs     map[string]*org
 	channels []*channel
 	budget   *budget
+	arenas   arenas
 	metrics  *metrics
 	health   *health
 	gatherer *prometheus.Registry

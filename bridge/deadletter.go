@@ -55,7 +55,7 @@ type DeadLetter struct {
 
 // deadLetter sets one event aside, in the order and the transaction in which
 // it would have been written, so that the position may move past it.
-func (e *encoder) deadLetter(ctx context.Context, ev *event.Raw, cause *poisonError, withPayload bool) error {
+func (e *encoder) deadLetter(ctx context.Context, a *arena, ev *event.Raw, cause *poisonError, withPayload bool) error {
 	sum := sha256.Sum256(ev.Payload)
 	d := DeadLetter{
 		Reason: cause.Reason, Error: cause.Error(),
@@ -81,7 +81,7 @@ func (e *encoder) deadLetter(ctx context.Context, ev *event.Raw, cause *poisonEr
 			return err
 		}
 	}
-	e.records = append(e.records, rec)
+	a.records = append(a.records, rec)
 	e.b.metrics.deadLetters.WithLabelValues(cause.Reason).Inc()
 	e.ch.log.Warn("event set aside", "reason", cause.Reason, "replay_id", ev.ReplayID,
 		"schema_id", ev.SchemaID, "topic", rec.Topic, "err", cause.err)

@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -49,14 +48,28 @@ type route struct {
 
 // encoder turns the events of one channel into records. One goroutine uses it.
 type encoder struct {
-	b       *Bridge
-	ch      *channel
-	source  []byte // ce_source
-	routes  map[event.SchemaID]*route
-	last    *route
-	lastID  event.SchemaID
-	header  event.Header
-	records []kafka.Record // grows to the largest response, copied out per unit
+	b      *Bridge
+	ch     *channel
+	source []byte // ce_source
+	routes map[event.SchemaID]*route
+	last   *route
+	lastID event.SchemaID
+	header event.Header
+	stamp  stamp
+}
+
+// stamp is the text of the last commit timestamp: those of neighbours are
+// often equal, as Salesforce stamps whole seconds.
+type stamp struct {
+	ms   int64
+	text []byte
+}
+
+func (s *stamp) of(ms int64) []byte {
+	if s.text == nil || s.ms != ms {
+		s.ms, s.text = ms, time.UnixMilli(ms).UTC().AppendFormat(s.text[:0], "2006-01-02T15:04:05.999Z07:00")
+	}
+	return s.text
 }
 
 func newEncoder(b *Bridge, ch *channel) *encoder {
@@ -67,83 +80,30 @@ func newEncoder(b *Bridge, ch *channel) *encoder {
 	}
 }
 
-// arena hands out slices of one large buffer, so that a response costs a
-// handful of allocations and not a handful per record.
-type arena struct {
-	buf     []byte
-	headers []kafka.Header
-}
-
-func newArena(events []event.Raw) *arena {
-	size := 0
-	for i := range events {
-		size += len(events[i].Payload) + len(events[i].Payload)/8 + 384
-	}
-	return &arena{buf: make([]byte, 0, size), headers: make([]kafka.Header, 0, headersPerRecord*len(events))}
-}
-
-// reserve makes room for n bytes without moving what was handed out.
-func (a *arena) reserve(n int) {
-	if cap(a.buf)-len(a.buf) < n {
-		a.buf = make([]byte, 0, max(n, 16<<10))
-	}
-}
-
-func (a *arena) copy(s string) []byte {
-	a.reserve(len(s))
-	start := len(a.buf)
-	a.buf = append(a.buf, s...)
-	return a.buf[start:len(a.buf):len(a.buf)]
-}
-
-func (a *arena) hex(b []byte) []byte {
-	a.reserve(hex.EncodedLen(len(b)))
-	start := len(a.buf)
-	a.buf = hex.AppendEncode(a.buf, b)
-	return a.buf[start:len(a.buf):len(a.buf)]
-}
-
-func (a *arena) time(ms int64) []byte {
-	a.reserve(32)
-	start := len(a.buf)
-	a.buf = time.UnixMilli(ms).UTC().AppendFormat(a.buf, "2006-01-02T15:04:05.999Z07:00")
-	return a.buf[start:len(a.buf):len(a.buf)]
-}
-
-func (a *arena) header(k string, v []byte) {
-	a.headers = append(a.headers, kafka.Header{Key: k, Value: v})
-}
-
-// takeHeaders ends the current record's headers.
-func (a *arena) takeHeaders(start int) []kafka.Header {
-	return a.headers[start:len(a.headers):len(a.headers)]
-}
-
 // encode turns a response into a unit. An event that cannot be understood, or
 // that its topic cannot take, becomes a dead letter in its place; an error
 // means that nothing of the response may be passed over.
 func (e *encoder) encode(ctx context.Context, batch pubsub.Batch) (unit, error) {
 	u := unit{ch: e.ch, events: len(batch.Events)}
-	e.records = e.records[:0]
-	a := newArena(batch.Events)
+	a := e.b.arenas.take(batch.Events)
 	t := e.ch.tracker
 	start := t.save()
 	for i := range batch.Events {
 		ev := &batch.Events[i]
-		n := len(e.records)
+		n := len(a.records)
 		if err := e.event(ctx, a, ev); err != nil {
 			t.restore(start)
 			return unit{}, err
 		}
 		t.cursor.Event(ev.ReplayID)
 		t.pos.Events++
-		t.pos.Records += int64(len(e.records) - n)
+		t.pos.Records += int64(len(a.records) - n)
 	}
 	if len(batch.Events) == 0 {
 		t.cursor.Keepalive(batch.Latest)
 	}
 	crashpoint.Here("after-decode")
-	u.records = append(u.records, e.records...)
+	u.arena, u.records = a, a.records
 	for i := range u.records {
 		u.size += recordSize(&u.records[i])
 	}
@@ -161,7 +121,7 @@ func (e *encoder) event(ctx context.Context, a *arena, ev *event.Raw) error {
 	r, err := e.route(ctx, ev)
 	var poison *poisonError
 	if errors.As(err, &poison) {
-		return e.deadLetter(ctx, ev, poison, true)
+		return e.deadLetter(ctx, a, ev, poison, true)
 	}
 	if err != nil {
 		return err
@@ -184,7 +144,7 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		err = errors.New("change event without record ids")
 	}
 	if err != nil {
-		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
+		return e.deadLetter(ctx, a, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
 	}
 	committed := plausible(h.CommitTimestamp)
 	e.ch.tracker.pos.CommitTimestamp = committed
@@ -211,7 +171,7 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 			Headers: e.headers(a, r, shared, ceType, key),
 			Time:    time.UnixMilli(committed),
 		}
-		if err := e.add(ctx, r, ev, rec); err != nil {
+		if err := e.add(ctx, a, r, ev, rec); err != nil {
 			return err
 		}
 	}
@@ -232,19 +192,19 @@ func headerRoom(h *event.Header) int {
 // platform writes a platform event as it came, framed.
 func (e *encoder) platform(ctx context.Context, a *arena, r *route, ev *event.Raw) error {
 	if err := r.codec.CheckPayload(ev.Payload); err != nil {
-		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
+		return e.deadLetter(ctx, a, ev, &poisonError{Reason: reasonUndecodable, err: err}, true)
 	}
 	created := plausible(createdDate(ev.Payload))
 	e.ch.tracker.pos.CommitTimestamp = created
 	key, err := e.eventKey(a, r, ev)
 	if err != nil {
-		return e.deadLetter(ctx, ev, &poisonError{Reason: reasonNoKey, err: err}, true)
+		return e.deadLetter(ctx, a, ev, &poisonError{Reason: reasonNoKey, err: err}, true)
 	}
 	a.reserve(len(ev.Payload) + 5)
 	start := len(a.buf)
 	a.buf = schemas.AppendFrame(a.buf, r.id, ev.Payload)
 	value := a.buf[start:len(a.buf):len(a.buf)]
-	return e.add(ctx, r, ev, kafka.Record{
+	return e.add(ctx, a, r, ev, kafka.Record{
 		Topic: r.topic, Partition: kafka.AnyPartition, Key: key, Value: value,
 		Headers: e.headers(a, r, e.shared(a, ev, created), r.types[""], key),
 		Time:    time.UnixMilli(created),
@@ -288,7 +248,7 @@ func (e *encoder) eventKey(a *arena, r *route, ev *event.Raw) ([]byte, error) {
 type sharedHeaders struct{ id, time, replay []byte }
 
 func (e *encoder) shared(a *arena, ev *event.Raw, ms int64) sharedHeaders {
-	return sharedHeaders{id: a.copy(ev.UUID), time: a.time(ms), replay: a.hex(ev.ReplayID)}
+	return sharedHeaders{id: a.copy(ev.UUID), time: a.copyBytes(e.stamp.of(ms)), replay: a.hex(ev.ReplayID)}
 }
 
 func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject []byte) []kafka.Header {
@@ -307,20 +267,20 @@ func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject [
 
 // add takes a record that its topic can hold; one that it cannot goes alone to
 // the dead letters, by reference.
-func (e *encoder) add(ctx context.Context, r *route, ev *event.Raw, rec kafka.Record) error {
+func (e *encoder) add(ctx context.Context, a *arena, r *route, ev *event.Raw, rec kafka.Record) error {
 	if len(rec.Value)+len(rec.Key)+64*len(rec.Headers) > r.limit {
 		fits, err := e.b.kafka.Fits(ctx, rec)
 		if err != nil {
 			return fmt.Errorf("size limit of topic %s: %w", rec.Topic, err)
 		}
 		if !fits {
-			return e.deadLetter(ctx, ev, &poisonError{
+			return e.deadLetter(ctx, a, ev, &poisonError{
 				Reason: reasonTooLarge, recordID: string(rec.Key), topic: rec.Topic, size: len(rec.Value),
 				err: fmt.Errorf("record of %d bytes is beyond max.message.bytes of topic %s: raise it there, "+
 					"then read the event again from the org by its replay id", len(rec.Value), rec.Topic),
 			}, false)
 		}
 	}
-	e.records = append(e.records, rec)
+	a.records = append(a.records, rec)
 	return nil
 }

@@ -98,6 +98,7 @@ func BenchmarkInboundStep(b *testing.B) {
 			b.Fatal(err)
 		}
 		events += u.events
+		e.b.arenas.give(u.arena)
 	}
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type lane struct {
 	channels []*channel
 	queue    *queue
 	producer committer
+	records  []kafka.Record // room for the next transaction
 }
 
 // maxTransaction bounds what one transaction holds, in bytes. More would not
@@ -206,7 +208,7 @@ func (l *lane) commit(ctx context.Context, units []unit) error {
 		n += len(units[i].records)
 		last[units[i].ch] = units[i].pos
 	}
-	recs := make([]kafka.Record, 0, n+len(last))
+	recs := slices.Grow(l.records[:0], n+len(last))
 	for i := range units {
 		recs = append(recs, units[i].records...)
 	}
@@ -221,7 +223,23 @@ func (l *lane) commit(ctx context.Context, units []unit) error {
 	}
 	crashpoint.Here("after-commit")
 	l.committed(units)
+	l.recycle(units, recs)
 	return nil
+}
+
+// maxSpareRecords is how many records' room a lane keeps between transactions.
+const maxSpareRecords = 20_000
+
+// recycle takes back the memory of what is committed.
+func (l *lane) recycle(units []unit, recs []kafka.Record) {
+	for i := range units {
+		l.b.arenas.give(units[i].arena)
+	}
+	l.records = nil
+	if cap(recs) <= maxSpareRecords {
+		clear(recs)
+		l.records = recs
+	}
 }
 
 // write is one transaction, or, without transactions, the records first and

@@ -14,7 +14,8 @@ import (
 // they take the channel to. A unit is never split over transactions.
 type unit struct {
 	ch      *channel
-	records []kafka.Record
+	records []kafka.Record // of the arena
+	arena   *arena
 	pos     event.Position
 	events  int
 	size    int64 // bytes of its records
