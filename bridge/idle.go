@@ -24,11 +24,13 @@ func (p *idlePositions) stop() { p.timer.Stop() }
 func (p *idlePositions) due() <-chan time.Time { return p.timer.C }
 
 // keep takes the units without events out of units and remembers the newest of
-// each channel. A channel with events here has overtaken its idle position.
+// each channel. A channel with events here has overtaken its idle position, and
+// a channel's first position does not wait: until it is stored, a crash would
+// begin at latest again.
 func (p *idlePositions) keep(units []unit) []unit {
 	rest := units[:0]
 	for _, u := range units {
-		if u.events > 0 || len(u.records) > 0 {
+		if u.events > 0 || len(u.records) > 0 || u.ch.snapshot().PositionAt.IsZero() {
 			delete(p.units, u.ch)
 			rest = append(rest, u)
 			continue

@@ -95,6 +95,7 @@ func (l *lane) run(ctx context.Context) error {
 	cfg := &l.b.cfg
 	producer, err := l.b.kafka.NewProducer(ctx, kafka.ProducerConfig{
 		TransactionalID: cfg.transactionalID(l.id), TransactionTimeout: cfg.TransactionTimeout,
+		RetryFor: cfg.TransactionTimeout / 2, // or the broker gives up first, and fences
 	})
 	if err != nil {
 		return fmt.Errorf("producer of lane %d: %w", l.id, err)
