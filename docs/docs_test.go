@@ -64,6 +64,27 @@ func TestMetrics_AreAllDocumented_AndNoOthers(t *testing.T) {
 	compare(t, "metric", code, page)
 }
 
+func TestFileMap_NamesFilesThatExist(t *testing.T) {
+	_, text, found := strings.Cut(read(t, filepath.Join(root, "ARCHITECTURE.md")), "## Where things are")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no file map any more")
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	named := 0
+	for part := range strings.SplitSeq(text, "\n**") {
+		dir, _, _ := strings.Cut(part, "**")
+		for _, m := range regexp.MustCompile("`(\\w+\\.go)`").FindAllStringSubmatch(part, -1) {
+			named++
+			if _, err := os.Stat(filepath.Join(root, dir, m[1])); err != nil {
+				t.Errorf("ARCHITECTURE.md names %s/%s, which is not there", dir, m[1])
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("found %d files in the map: the test looks in the wrong place", named)
+	}
+}
+
 func TestAlerts_AreAllExplained_AndNoOthers(t *testing.T) {
 	var rules, page []string
 	for _, m := range alert.FindAllStringSubmatch(read(t, filepath.Join(root, "deploy/prometheus/alerts.yaml")), -1) {
