@@ -48,8 +48,6 @@ func (m *fieldMask) has(i, j int) bool {
 // hasParts tells whether any part of the compound at position i is in the set.
 func (m *fieldMask) hasParts(i int) bool { return len(m.nested[i]) > 0 }
 
-func (m *fieldMask) empty() bool { return len(m.top) == 0 && len(m.nested) == 0 }
-
 // count is the number of fields, parts of compounds counted one by one.
 func (m *fieldMask) count() int {
 	n := bitCount(m.top)

@@ -1,6 +1,10 @@
 package orgsim
 
-import "sfbridge/event"
+import (
+	"net"
+
+	"sfbridge/event"
+)
 
 // NextCommit fixes the numbers of the next commit.
 func (o *Org) NextCommit(key string, number int64) {
@@ -47,3 +51,20 @@ func (o *Org) Stored(entities ...string) []StoredEvent {
 	}
 	return out
 }
+
+// FaultConn wraps a connection as the server does.
+type FaultConn struct{ *faultConn }
+
+// NewFaultConn wraps a connection.
+func NewFaultConn(c net.Conn) FaultConn {
+	return FaultConn{&faultConn{Conn: c, closed: make(chan struct{})}}
+}
+
+// ResetOn replaces the next frame with the marker by a reset.
+func (c FaultConn) ResetOn(marker []byte) { c.resetOn(marker) }
+
+// GoAway puts a GOAWAY frame in.
+func (c FaultConn) GoAway() error { return c.goAway(0, "") }
+
+// BusSize is the number of events retained.
+func (o *Org) BusSize() int { return o.bus.size() }

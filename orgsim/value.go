@@ -3,6 +3,7 @@ package orgsim
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -29,12 +30,13 @@ type Value struct {
 	num  int64
 }
 
-// String makes a text value. An empty text is null, as the platform stores it.
+// String makes a text value. An empty text is null, as the platform stores
+// it; what is no UTF-8 becomes the replacement character.
 func String(s string) Value {
 	if s == "" {
 		return Value{}
 	}
-	return Value{kind: KindString, text: s}
+	return Value{kind: KindString, text: strings.ToValidUTF8(s, "\uFFFD")}
 }
 
 // Bool makes a checkbox value.
