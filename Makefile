@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 N ?= 25
 FUZZTIME ?= 20s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-quick test-integration crash fuzz bench lint fmt generate docs up down clean
@@ -11,7 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/\$$\$$/$$/' | expand -t 20
 
 build: ## the program, static, in bin/sfbridge
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sfbridge ./cmd/sfbridge
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sfbridge ./cmd/sfbridge
 
 demo: build ## everything in one process, with nothing to install: make demo ARGS='--for 20s --json'
 	@bin/sfbridge demo $(ARGS)

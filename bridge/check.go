@@ -96,7 +96,8 @@ func (c *checker) registry(ctx context.Context) {
 
 func (c *checker) org(ctx context.Context, o *org) {
 	part := partOrg(o.name)
-	if !c.line(part, "log in with "+o.cfg.Auth.Method, "", o.login(ctx)) {
+	err := o.login(ctx)
+	if !c.line(part, "log in with "+o.cfg.Auth.Method, "org "+o.id(), err) {
 		return
 	}
 	c.version(ctx, o, part)

@@ -13,6 +13,7 @@ const (
 	partKafka    = "kafka"
 	partRegistry = "registry"
 	partGroup    = "group"
+	partChannel  = "channel:" // with org and channel behind it; not a part of sfbridge_up
 )
 
 func partOrg(name string) string { return "org:" + name }
@@ -88,7 +89,7 @@ func (b *Bridge) channelProblem(s ChannelStatus, now time.Time) (Problem, bool) 
 	if !s.Assigned {
 		return Problem{}, false
 	}
-	part := "channel:" + s.Org + s.Channel
+	part := partChannel + s.Org + s.Channel
 	switch {
 	case s.State == stateStopped:
 		return Problem{part, "stopped: " + s.Reason}, true

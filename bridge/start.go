@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,17 +44,21 @@ func (b *Bridge) reach(ctx context.Context, part string, retryable func(error) b
 	var last error
 	for {
 		err := try(ctx)
-		b.health.part(part, err)
+		if !strings.HasPrefix(part, partChannel) { // channels have a state of their own
+			b.health.part(part, err)
+		}
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		if ctx.Err() == nil && !passing(err, retryable) {
-			return fmt.Errorf("%s: %w", part, err)
+		if ctx.Err() == nil {
+			if !passing(err, retryable) {
+				return fmt.Errorf("%s: %w", part, err)
+			}
+			b.log.Warn("not reached yet, trying again", "part", part, "err", err)
 		}
-		b.log.Warn("not reached yet, trying again", "part", part, "err", err)
 		if bo.wait(ctx) != nil {
 			return fmt.Errorf("%s: not reached within %s: %w", part, b.cfg.StartTimeout, last)
 		}
@@ -97,7 +102,7 @@ func (b *Bridge) checkChannels(ctx context.Context, o *org) error {
 			continue
 		}
 		g.Go(func() error {
-			part := "channel " + ch.capture.Org + ch.capture.Channel
+			part := partChannel + ch.capture.Org + ch.capture.Channel
 			return b.reach(ctx, part, pubsub.Retryable, func(ctx context.Context) error {
 				return checkChannel(ctx, o, ch.capture.Channel)
 			})

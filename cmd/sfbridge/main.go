@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+	"google.golang.org/grpc/grpclog"
 )
 
 // cli is the command line; each command lives in a file of its own name.
@@ -28,6 +29,8 @@ type streams struct{ out, err io.Writer }
 var errReported = errors.New("reported")
 
 func main() {
+	// gRPC's own log repeats, without names, what the clients report.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
