@@ -59,7 +59,24 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("org configuration: %w", err)
 	}
-	o := &Org{
+	o := empty(cfg)
+	o.web = newWeb(o)
+	for _, step := range []func() error{o.defineAll, o.checkReferences, o.addIntegrationUser, o.openChannels} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range cfg.Faults {
+		if err := o.Inject(f); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// empty makes an org without objects.
+func empty(cfg Config) *Org {
+	return &Org{
 		cfg: cfg, log: cfg.Logger.With("component", "orgsim"),
 		tables: map[string]*table{}, byPrefix: map[string]*table{}, names: map[string]string{},
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 1)),
@@ -74,37 +91,24 @@ func New(cfg Config) (*Org, error) {
 
 		prepared: map[string]*prepared{},
 	}
-	o.web = newWeb(o)
-	for i := range cfg.Objects {
-		def := cfg.Objects[i].clone()
-		if cfg.PersonAccounts {
+}
+
+// defineAll makes the tables of the configured objects, and of User.
+func (o *Org) defineAll() error {
+	for i := range o.cfg.Objects {
+		def := o.cfg.Objects[i].clone()
+		if o.cfg.PersonAccounts {
 			addPersonFields(def)
 		}
 		if err := o.define(def, i); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if o.tables["User"] == nil {
-		user := userObject()
-		if err := o.define(&user, len(cfg.Objects)); err != nil {
-			return nil, err
-		}
+	if o.tables["User"] != nil {
+		return nil
 	}
-	if err := o.checkReferences(); err != nil {
-		return nil, err
-	}
-	if err := o.addIntegrationUser(); err != nil {
-		return nil, err
-	}
-	if err := o.openChannels(); err != nil {
-		return nil, err
-	}
-	for _, f := range cfg.Faults {
-		if err := o.Inject(f); err != nil {
-			return nil, err
-		}
-	}
-	return o, nil
+	user := userObject()
+	return o.define(&user, len(o.cfg.Objects))
 }
 
 // openChannels says what is captured and sets up the custom channels.
