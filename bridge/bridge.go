@@ -245,7 +245,7 @@ func (b *Bridge) share(ctx context.Context) error {
 	defer group.Close()
 	bo := retrying(200*time.Millisecond, 10*time.Second)
 	for {
-		gen, err := group.Next(ctx)
+		gen, err := b.nextGeneration(ctx, group)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -262,9 +262,26 @@ func (b *Bridge) share(ctx context.Context) error {
 	}
 }
 
+// nextGeneration waits for this process's share. While that takes long,
+// readiness tells: a process that cannot reach the group carries nothing.
+func (b *Bridge) nextGeneration(ctx context.Context, group *kafka.Group) (*kafka.Generation, error) {
+	told := make(chan struct{})
+	watch := time.AfterFunc(stalledAfter, func() {
+		b.health.part(partGroup, fmt.Errorf("group %s has given this process no share for %s: see whether Kafka can be reached "+
+			"and the other processes of this name answer", b.cfg.group(), stalledAfter))
+		close(told)
+	})
+	gen, err := group.Next(ctx)
+	if !watch.Stop() {
+		<-told
+	}
+	return gen, err
+}
+
 // generation runs the lanes of one assignment until it ends.
 func (b *Bridge) generation(ctx context.Context, gen *kafka.Generation) {
 	b.health.part(partGroup, nil)
+	b.health.part(partKafka, nil) // lanes tell if it is not so
 	b.joined.Store(true)
 	b.log.Info("assigned", "group", b.cfg.group(), "generation", gen.ID, "lanes", gen.Partitions)
 	ctx, cancel := context.WithCancel(ctx)
@@ -280,6 +297,10 @@ func (b *Bridge) generation(ctx context.Context, gen *kafka.Generation) {
 	}
 	cancel()
 	lanes.Wait()
+	if err := gen.Err(); errors.Is(err, kafka.ErrLost) {
+		b.health.part(partGroup, fmt.Errorf("%w: Kafka was not reached for almost session_timeout (%s), so others may have "+
+			"taken this process's lanes", err, b.cfg.SessionTimeout))
+	}
 }
 
 // watchMembers looks, once a generation, for a process of the same name with
