@@ -248,6 +248,16 @@ func (s *system) decode(r *kgo.Record) map[string]any {
 
 func (s *system) registered(id uint32) avro.Schema {
 	s.t.Helper()
+	schema, err := avro.ParseBytesWithCache([]byte(s.schemaText(id)), "", &avro.SchemaCache{})
+	if err != nil {
+		s.t.Fatalf("schema %d: %v", id, err)
+	}
+	return schema
+}
+
+// schemaText asks the registry for a schema by its number.
+func (s *system) schemaText(id uint32) string {
+	s.t.Helper()
 	resp, err := s.sb.HTTPClient().Get(fmt.Sprintf("%s/schemas/ids/%d", s.sb.RegistryURL, id))
 	if err != nil {
 		s.t.Fatal(err)
@@ -257,11 +267,7 @@ func (s *system) registered(id uint32) avro.Schema {
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
 		s.t.Fatalf("schema %d: %s %v", id, resp.Status, err)
 	}
-	schema, err := avro.ParseBytesWithCache([]byte(answer.Schema), "", &avro.SchemaCache{})
-	if err != nil {
-		s.t.Fatalf("schema %d: %v", id, err)
-	}
-	return schema
+	return answer.Schema
 }
 
 // at follows names into a decoded record; unions of one named branch are
