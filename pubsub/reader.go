@@ -189,6 +189,8 @@ func (r *reader) opening() *opening {
 		o.over = true
 		return o
 	}
+	o.mu.Lock() // the timer may go off before its variable is set
+	defer o.mu.Unlock()
 	o.patience = time.AfterFunc(r.s.cfg.AcceptWait, o.tell)
 	return o
 }
