@@ -38,6 +38,9 @@ stage_rig() {
   scripts/readers.sh
 }
 
+# addresses puts where the rig listens into the environment, for tests that start no rig of their own.
+addresses() { eval "$(scripts/rig.sh env)"; }
+
 stage_format() {
   local bad
   bad=$(find . -path ./.rig -prune -o -name '*.go' -print0 | xargs -0 gofmt -l)
@@ -64,6 +67,7 @@ stage_race() {
 }
 
 stage_integration() {
+  addresses || return 1
   local found packages
   found=$(tagged integration) || return 1
   mapfile -t packages <<<"$found"
@@ -73,6 +77,7 @@ stage_integration() {
 stage_compat() { go test -count=1 -timeout 20m -tags compat ./test/compat/...; }
 
 stage_crash() {
+  addresses || return 1
   local seed=${SEED:-$(date +%s)}
   say "crash: ${N:-25} kills, seed $seed"
   go test -count=1 -timeout 0 -tags crash ./test/crash/... -args -n "${N:-25}" -seed "$seed"
