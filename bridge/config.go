@@ -35,8 +35,8 @@ type Config struct {
 	StartTimeout    time.Duration // how long a start waits for a side that does not answer
 	ShutdownTimeout time.Duration
 
-	Listen      string      // address of /metrics and the health pages; empty: none
-	ListenToken auth.Secret // bearer token for the listener; empty: no authentication
+	Listen      string          // address of /metrics and the health pages; empty: none
+	ListenToken auth.SecretFunc // bearer token for the listener, asked at each request; nil: no authentication
 	ListenFn    func(network, address string) (net.Listener, error)
 	ListenTLS   *tls.Config
 

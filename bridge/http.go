@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -51,7 +52,7 @@ func (b *Bridge) listen(life context.Context, g *errgroup.Group) (string, error)
 // guarded refuses a listener that others can reach and nobody has to log in to.
 func (b *Bridge) guarded(addr net.Addr) error {
 	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || tcp.IP.IsLoopback() || b.cfg.ListenToken != "" {
+	if !ok || tcp.IP.IsLoopback() || b.cfg.ListenToken != nil {
 		return nil
 	}
 	return fmt.Errorf("listen on %s: reachable from other machines and without authentication: set listen_token, "+
@@ -70,19 +71,37 @@ func (b *Bridge) Handler() http.Handler {
 	return mux
 }
 
+// authorised asks callers for the token of the listener as it is at that
+// moment. Without a token to compare with, nobody is let in.
 func (b *Bridge) authorised(next http.Handler) http.Handler {
-	if b.cfg.ListenToken == "" {
+	if b.cfg.ListenToken == nil {
 		return next
 	}
-	want := []byte("Bearer " + b.cfg.ListenToken.Reveal())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "give the token of listen_token as a bearer token", http.StatusUnauthorized)
+		given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !bearer { // before the token is read: such a caller costs and logs nothing
+			unauthorised(w)
 			return
 		}
-		next.ServeHTTP(w, r)
+		want, err := b.cfg.ListenToken()
+		if err == nil && want == "" {
+			err = errors.New("is empty")
+		}
+		switch {
+		case err != nil:
+			b.log.Error("listen_token cannot be read, request refused", "path", r.URL.Path, "err", err)
+			http.Error(w, "listen_token cannot be read; see the log", http.StatusServiceUnavailable)
+		case subtle.ConstantTimeCompare([]byte(given), []byte(want.Reveal())) != 1:
+			unauthorised(w)
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
+}
+
+func unauthorised(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	http.Error(w, "give the token of listen_token as a bearer token", http.StatusUnauthorized)
 }
 
 func (b *Bridge) serveReady(w http.ResponseWriter, _ *http.Request) {

@@ -30,11 +30,10 @@ func (c *Config) Bridge(log *slog.Logger) (bridge.Config, error) {
 			MaxBytes: int(c.Kafka.Topics.MaxMessageBytes),
 		},
 	}
-	token, err := c.ListenToken.Get()
-	if err != nil {
+	var err error
+	if out.ListenToken, err = c.ListenToken.source(); err != nil {
 		return out, fmt.Errorf("listen_token: %w", err)
 	}
-	out.ListenToken = auth.Secret(token)
 	if out.Kafka, err = c.Kafka.client(); err != nil {
 		return out, fmt.Errorf("kafka: %w", err)
 	}
@@ -131,18 +130,31 @@ func (a Auth) client(loginURL string) (auth.Config, error) {
 	for _, s := range []struct {
 		name string
 		from Secret
-		to   *auth.Secret
+		to   *auth.SecretFunc
 	}{
 		{"client_secret", a.ClientSecret, &cfg.ClientSecret},
 		{"refresh_token", a.RefreshToken, &cfg.RefreshToken},
 		{"access_token", a.AccessToken, &cfg.AccessToken},
 		{"password", a.Password, &cfg.Password},
 	} {
-		text, err := s.from.Get()
-		if err != nil {
+		var err error
+		if *s.to, err = s.from.source(); err != nil {
 			return cfg, fmt.Errorf("auth.%s: %w", s.name, err)
 		}
-		*s.to = auth.Secret(text)
 	}
 	return cfg, nil
+}
+
+// source is where others read the secret each time they use it; nil if it is
+// not set. It is read once here, so that one that is gone ends the start.
+func (s Secret) source() (auth.SecretFunc, error) {
+	if !s.IsSet() {
+		return nil, nil
+	}
+	read := func() (auth.Secret, error) {
+		text, err := s.Get()
+		return auth.Secret(text), err
+	}
+	_, err := read()
+	return read, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfbridge/bridge"
+	"sfbridge/salesforce/auth"
 )
 
 func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
@@ -23,6 +24,9 @@ func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if org.Auth.Password != nil || org.Auth.AccessToken != nil || org.Auth.RefreshToken != nil {
+		t.Error("secrets that the file does not give are there")
+	}
 	for _, ck := range []struct {
 		what      string
 		got, want any
@@ -34,12 +38,12 @@ func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
 		{"memory", b.Memory, int64(64 << 20)},
 		{"fingerprint", b.Fingerprint, c.Fingerprint()},
 		{"topics", b.Topics, bridge.TopicConfig{Prefix: "salesforce", Partitions: 12, Replication: 3, Retention: 720 * time.Hour, MaxBytes: 2 << 20}},
-		{"listen token", b.ListenToken.Reveal(), "hunter2-file"},
+		{"listen token", reveal(t, b.ListenToken), "hunter2-file"},
 		{"brokers", len(b.Kafka.Brokers), 3},
 		{"TLS", b.Kafka.TLS.ServerName, "kafka"},
 		{"SASL", b.Kafka.SASL.Mechanism + " " + b.Kafka.SASL.Username + " " + password, "scram-sha-512 bridge hunter2-file"},
 		{"registry", b.Registry.URL, "https://registry.example.com/apis/ccompat/v7"},
-		{"client secret", org.Auth.ClientSecret.Reveal(), "s$cret"},
+		{"client secret", reveal(t, org.Auth.ClientSecret), "s$cret"},
 		{"Pub/Sub", org.PubSub.Plaintext, true},
 		{"credit", org.Credit, 20},
 		{"API version", org.REST.APIVersion, "66.0"},
@@ -70,5 +74,74 @@ func TestBridge_KafkaPasswordIsReadAtEachConnection(t *testing.T) {
 	w.files["/run/secrets/password"] = "next"
 	if got, err := b.Kafka.SASL.Password(); got != "next" || err != nil {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// reveal reads what the bridge would read at this moment.
+func reveal(t *testing.T, f auth.SecretFunc) string {
+	t.Helper()
+	s, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Reveal()
+}
+
+func TestBridge_ListenTokenIsReadAtEachRequest(t *testing.T) {
+	w := newWorld()
+	b, err := w.mustParse(t, everyKey).Bridge(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.files["/run/secrets/password"] = "next"
+	if got := reveal(t, b.ListenToken); got != "next" {
+		t.Errorf("got %q, want next", got)
+	}
+	if b, err = w.mustParse(t, base).Bridge(nil); err != nil || b.ListenToken != nil {
+		t.Errorf("a token that the file does not give is there, or %v", err)
+	}
+}
+
+func TestBridge_SecretsOfAnOrgAreReadAtEachUse(t *testing.T) {
+	for _, tt := range []struct {
+		key, auth string // auth is the whole of it, in one line
+		of        func(auth.Config) auth.SecretFunc
+	}{
+		{"client_secret", "{method: client-credentials, client_id: abc, client_secret: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.ClientSecret }},
+		{"refresh_token", "{method: refresh-token, client_id: abc, refresh_token: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.RefreshToken }},
+		{"access_token", "{method: access-token, instance_url: 'https://acme.my.salesforce.com', access_token: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.AccessToken }},
+		{"password", "{method: username-password, client_id: abc, client_secret: s, username: me@example.com, password: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.Password }},
+	} {
+		t.Run(tt.key, func(t *testing.T) {
+			w := newWorld()
+			c := w.mustParse(t, edit(t, `    auth:
+      client_id: abc
+      username: sync@example.com
+      private_key_file: key.pem
+`, "    login_url: https://acme.my.salesforce.com\n    auth: "+tt.auth+"\n"))
+			b, err := c.Bridge(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret := tt.of(b.Orgs["main"].Auth)
+			if got := reveal(t, secret); got != "hunter2-file" {
+				t.Errorf("at the start %q", got)
+			}
+			w.files["/run/secrets/password"] = "next\n"
+			if got := reveal(t, secret); got != "next" {
+				t.Errorf("after it rotated %q, want next", got)
+			}
+			delete(w.files, "/run/secrets/password")
+			if _, err := secret(); err == nil || !strings.Contains(err.Error(), "/run/secrets/password") {
+				t.Errorf("error %v, want one that names the file", err)
+			}
+			if _, err := c.Bridge(nil); err == nil || !strings.Contains(err.Error(), "orgs.main: auth."+tt.key) {
+				t.Errorf("error of a start %v, want one that names the key", err)
+			}
+		})
 	}
 }

@@ -44,7 +44,7 @@ func (c *Config) keys() []key {
 		{name: "listen", to: &c.Listen, def: "127.0.0.1:8080", valid: listenAddress, example: "127.0.0.1:9100",
 			doc: "Address of /metrics, /healthz and /readyz. An address that is not loopback needs `listen_token`. `\"\"` for no listener."},
 		{name: "listen_token", to: &c.ListenToken, example: "${file:/run/secrets/listen_token}",
-			doc: "Bearer token that callers of the listener must present."},
+			doc: "Bearer token that callers of the listener must present. Read again at each request."},
 		{name: "log", to: &c.Log, doc: "Logging, to standard error."},
 		{name: "shutdown_timeout", to: &c.ShutdownTimeout, def: "30s", min: "1s", max: "1h", example: "1m",
 			doc: "How long a stopping process may take to commit what is in hand."},

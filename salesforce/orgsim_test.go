@@ -61,8 +61,8 @@ func simulate(t *testing.T) *simulated {
 func (s *simulated) session(t *testing.T, method string) *auth.Session {
 	t.Helper()
 	cfg := auth.Config{
-		Method: method, LoginURL: base, ClientID: "consumer-key", ClientSecret: "consumer-secret", HTTPClient: s.client,
-		Username: s.org.Username(), Password: "pass-and-token", InstanceURL: base,
+		Method: method, LoginURL: base, ClientID: "consumer-key", ClientSecret: auth.Fixed("consumer-secret"), HTTPClient: s.client,
+		Username: s.org.Username(), Password: auth.Fixed("pass-and-token"), InstanceURL: base,
 		PrivateKey: func() ([]byte, error) { return s.private, nil },
 	}
 	switch method {
@@ -71,10 +71,10 @@ func (s *simulated) session(t *testing.T, method string) *auth.Session {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.RefreshToken = auth.Secret(token)
+		cfg.RefreshToken = auth.Fixed(auth.Secret(token))
 	case auth.MethodAccessToken:
 		s.org.AddToken("given-token", s.org.IntegrationUser())
-		cfg.AccessToken = "given-token"
+		cfg.AccessToken = auth.Fixed("given-token")
 	}
 	session, err := auth.New(cfg)
 	if err != nil {

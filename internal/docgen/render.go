@@ -29,9 +29,8 @@ before anything but ` + "`$`" + ` or ` + "`{`" + ` stands for itself. What is pu
 not expanded again.
 
 **Secrets.** Values of type *secret* are shown as ` + "`[redacted]`" + ` wherever they could appear. Give them as ` + "`${file:...}`" + `
-or by a key that ends in ` + "`_file`" + `: the private key of an org, the logins to Kafka and to the Schema Registry, and Kafka's client
-certificate are then read again when they are used, so that replacing the file is enough. Other secrets of ` + "`auth`" + ` and
-` + "`listen_token`" + ` are read when the bridge starts.
+or by a key that ends in ` + "`_file`" + `: they, and Kafka's client certificate, are then read again when they are used, so that
+replacing the file is enough ([when](security.md#secrets)). CA files are read when the bridge starts.
 
 **Files.** Relative paths start at the folder of the configuration file. Files are read up to 1 MiB.
 

@@ -28,15 +28,16 @@ type Config struct {
 	TokenURL string // default: LoginURL + /services/oauth2/token
 	Audience string // of the JWT; default: LoginURL without a trailing slash
 
+	// PrivateKey and the secrets are asked at New and again at each login, so
+	// that they can be replaced while running.
+
 	ClientID     string // the app's consumer key
-	ClientSecret Secret
+	ClientSecret SecretFunc
 	Username     string
-	Password     Secret // with the security token appended, where the org wants one
-	// PrivateKey returns the RSA key as PEM (PKCS#1 or PKCS#8). It is called at
-	// New and again at each login, so that a key can be replaced while running.
-	PrivateKey   func() ([]byte, error)
-	RefreshToken Secret
-	AccessToken  Secret
+	Password     SecretFunc             // with the security token appended, where the org wants one
+	PrivateKey   func() ([]byte, error) // the RSA key as PEM (PKCS#1 or PKCS#8)
+	RefreshToken SecretFunc             // a successor that Salesforce returned goes before it, until it changes
+	AccessToken  SecretFunc
 	InstanceURL  string // for access-token: where the token is valid
 
 	LoginTimeout time.Duration // of one login with all its calls; default 30 s
@@ -69,9 +70,9 @@ func (c *Config) check() error {
 	case MethodClientCredentials:
 		return c.checkClientCredentials()
 	case MethodRefreshToken:
-		return need("ClientID", c.ClientID, "RefreshToken", c.RefreshToken.Reveal())
+		return c.checkSecrets("RefreshToken", c.RefreshToken, "ClientID", c.ClientID)
 	case MethodUsernamePassword:
-		return need("ClientID", c.ClientID, "Username", c.Username, "Password", c.Password.Reveal())
+		return c.checkSecrets("Password", c.Password, "ClientID", c.ClientID, "Username", c.Username)
 	case "":
 		return &ConfigError{"Method", "is missing: one of jwt-bearer, client-credentials, refresh-token, access-token"}
 	}
@@ -98,7 +99,10 @@ func (c *Config) checkURLs() error {
 }
 
 func (c *Config) checkAccessToken() error {
-	if err := need("AccessToken", c.AccessToken.Reveal(), "InstanceURL", c.InstanceURL); err != nil {
+	if _, err := c.AccessToken.need("AccessToken"); err != nil {
+		return err
+	}
+	if err := need("InstanceURL", c.InstanceURL); err != nil {
 		return err
 	}
 	if err := CheckURL(c.InstanceURL); err != nil {
@@ -121,7 +125,7 @@ func (c *Config) checkJWT() error {
 // checkClientCredentials refuses the shared login hosts: this flow works on
 // the org's own domain alone (Salesforce Help, client credentials flow).
 func (c *Config) checkClientCredentials() error {
-	if err := need("ClientID", c.ClientID, "ClientSecret", c.ClientSecret.Reveal()); err != nil {
+	if err := c.checkSecrets("ClientSecret", c.ClientSecret, "ClientID", c.ClientID); err != nil {
 		return err
 	}
 	u, err := url.Parse(c.TokenURL)
@@ -133,6 +137,20 @@ func (c *Config) checkClientCredentials() error {
 		return &ConfigError{"LoginURL", "client-credentials works only on the org's My Domain URL, such as https://acme.my.salesforce.com, not on " + u.Hostname()}
 	}
 	return nil
+}
+
+// checkSecrets reads the secret that a method needs, and the client secret,
+// which some apps want besides, so that a source that cannot be read ends the
+// start and not the first login. The pairs are those of need.
+func (c *Config) checkSecrets(field string, secret SecretFunc, pairs ...string) error {
+	if err := need(pairs...); err != nil {
+		return err
+	}
+	if _, err := secret.need(field); err != nil {
+		return err
+	}
+	_, err := c.ClientSecret.read("ClientSecret")
+	return err
 }
 
 // need takes pairs of field name and value, and names the first empty one.

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrTokenInvalid says that the access token that the configuration gives is
-// no longer taken and that there is no way to get another.
+// no longer taken, and that there is no way to get another until it gives one.
 var ErrTokenInvalid = errors.New("the access token given is no longer valid: give a new one, or use jwt-bearer, which renews by itself")
 
 // ConfigError is a configuration that cannot work, found before any call.

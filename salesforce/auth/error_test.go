@@ -156,12 +156,17 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 		"broken key":            {auth.MethodJWTBearer, func(c *auth.Config) { c.PrivateKey = pemOf("PRIVATE KEY") }, "PrivateKey"},
 		"elliptic key":          {auth.MethodJWTBearer, func(c *auth.Config) { c.PrivateKey = func() ([]byte, error) { return ecKey, nil } }, "PrivateKey"},
 		"shared host":           {auth.MethodClientCredentials, func(c *auth.Config) { c.LoginURL = "https://login.salesforce.com" }, "LoginURL"},
-		"no secret":             {auth.MethodClientCredentials, func(c *auth.Config) { c.ClientSecret = "" }, "ClientSecret"},
-		"no refresh token":      {auth.MethodRefreshToken, func(c *auth.Config) { c.RefreshToken = "" }, "RefreshToken"},
-		"no access token":       {auth.MethodAccessToken, func(c *auth.Config) { c.AccessToken = "" }, "AccessToken"},
+		"no secret":             {auth.MethodClientCredentials, func(c *auth.Config) { c.ClientSecret = nil }, "ClientSecret"},
+		"empty secret":          {auth.MethodClientCredentials, func(c *auth.Config) { c.ClientSecret = auth.Fixed("") }, "ClientSecret"},
+		"secret not readable":   {auth.MethodRefreshToken, func(c *auth.Config) { c.ClientSecret = unreadable }, "ClientSecret"},
+		"no refresh token":      {auth.MethodRefreshToken, func(c *auth.Config) { c.RefreshToken = nil }, "RefreshToken"},
+		"refresh not readable":  {auth.MethodRefreshToken, func(c *auth.Config) { c.RefreshToken = unreadable }, "RefreshToken"},
+		"no access token":       {auth.MethodAccessToken, func(c *auth.Config) { c.AccessToken = nil }, "AccessToken"},
+		"access not readable":   {auth.MethodAccessToken, func(c *auth.Config) { c.AccessToken = unreadable }, "AccessToken"},
 		"no instance":           {auth.MethodAccessToken, func(c *auth.Config) { c.InstanceURL = "" }, "InstanceURL"},
 		"instance in the open":  {auth.MethodAccessToken, func(c *auth.Config) { c.InstanceURL = "http://acme.example" }, "InstanceURL"},
-		"no password":           {auth.MethodUsernamePassword, func(c *auth.Config) { c.Password = "" }, "Password"},
+		"no password":           {auth.MethodUsernamePassword, func(c *auth.Config) { c.Password = nil }, "Password"},
+		"password not readable": {auth.MethodUsernamePassword, func(c *auth.Config) { c.Password = unreadable }, "Password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := (&fakeLogin{}).config(tt.method)
@@ -173,6 +178,8 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 }
+
+func unreadable() (auth.Secret, error) { return "", errors.New("no such file") }
 
 // pemOf makes a block of a kind with nothing sensible in it.
 func pemOf(kind string) func() ([]byte, error) {
@@ -188,14 +195,15 @@ func TestSecrets_AreNeverShown(t *testing.T) {
 	cfg := (&fakeLogin{}).config(auth.MethodAccessToken)
 	cfg.HTTPClient, cfg.PrivateKey = nil, nil
 	tok := auth.Token{AccessToken: "given-token", OrgID: "00DKX00000000012AA"}
+	clientSecret, password := auth.Secret("consumer-secret"), auth.Secret("pass-and-token")
 	var logged bytes.Buffer
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "secret", cfg.Password, "token", tok, "config", fmt.Sprint(cfg))
-	asJSON, err := json.Marshal(struct{ S, T any }{cfg.ClientSecret, tok})
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "secret", password, "token", tok, "config", fmt.Sprint(cfg))
+	asJSON, err := json.Marshal(struct{ S, T any }{clientSecret, tok})
 	if err != nil {
 		t.Fatal(err)
 	}
 	shown := strings.Join([]string{
-		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), fmt.Sprintf("%s %q %x", cfg.Password, cfg.Password, cfg.Password),
+		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), fmt.Sprintf("%s %q %x", password, password, password),
 		fmt.Sprintf("%v %+v %#v", tok, tok, tok), logged.String(), string(asJSON),
 	}, "\n")
 	for _, secret := range []string{"consumer-secret", "pass-and-token", "refresh-0", "given-token", fmt.Sprintf("%x", "pass-and-token")} {
@@ -203,7 +211,7 @@ func TestSecrets_AreNeverShown(t *testing.T) {
 			t.Errorf("%q is shown in\n%s", secret, shown)
 		}
 	}
-	if !strings.Contains(shown, "[redacted]") || cfg.Password.Reveal() != "pass-and-token" {
+	if !strings.Contains(shown, "[redacted]") || password.Reveal() != "pass-and-token" {
 		t.Error("nothing says [redacted], or the text is lost")
 	}
 }

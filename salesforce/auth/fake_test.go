@@ -112,12 +112,13 @@ func refuse(w http.ResponseWriter, code, description string) {
 // config is a configuration for each method against the fake.
 func (f *fakeLogin) config(method string) auth.Config {
 	c := auth.Config{
-		Method: method, LoginURL: base + "/", ClientID: "consumer-key", ClientSecret: "consumer-secret",
-		Username: "sync@acme.example", Password: "pass-and-token", PrivateKey: pkcs8, RefreshToken: "refresh-0",
-		HTTPClient: f.client,
+		Method: method, LoginURL: base + "/", ClientID: "consumer-key", ClientSecret: auth.Fixed("consumer-secret"),
+		Username: "sync@acme.example", Password: auth.Fixed("pass-and-token"), PrivateKey: pkcs8,
+		RefreshToken: auth.Fixed("refresh-0"),
+		HTTPClient:   f.client,
 	}
 	if method == auth.MethodAccessToken {
-		c.AccessToken, c.InstanceURL = "given-token", base
+		c.AccessToken, c.InstanceURL = auth.Fixed("given-token"), base
 	}
 	return c
 }

@@ -40,13 +40,19 @@ func (s *Session) login(ctx context.Context) (Token, error) {
 	return tok, nil
 }
 
+// givenToken takes the token of the configuration, unless it is the one that
+// the org refused: no login can bring that back.
 func (s *Session) givenToken() (Token, error) {
+	given, err := s.cfg.AccessToken.need("AccessToken")
+	if err != nil {
+		return Token{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.given == "" {
+	if given == s.spent {
 		return Token{}, ErrTokenInvalid
 	}
-	return Token{AccessToken: s.given, InstanceURL: s.cfg.InstanceURL}, nil
+	return Token{AccessToken: given, InstanceURL: s.cfg.InstanceURL}, nil
 }
 
 // answer is what the token endpoint returns (OAuth 2.0 token response, with
@@ -68,10 +74,8 @@ func (s *Session) grant(ctx context.Context) (Token, error) {
 	if err := s.post(ctx, s.cfg.TokenURL, form, &a); err != nil {
 		return Token{}, err
 	}
-	if a.RefreshToken != "" && s.cfg.Method == MethodRefreshToken {
-		s.mu.Lock()
-		s.refresh = Secret(a.RefreshToken)
-		s.mu.Unlock()
+	if s.cfg.Method == MethodRefreshToken {
+		s.refresh.taken(form.Get("refresh_token"), a.RefreshToken)
 	}
 	instance := strings.TrimRight(cmp.Or(a.InstanceURL, s.cfg.InstanceURL), "/")
 	if a.AccessToken == "" || instance == "" {
@@ -90,9 +94,13 @@ func (s *Session) form() (url.Values, error) {
 	c := &s.cfg
 	v := url.Values{}
 	if c.Method != MethodJWTBearer {
+		secret, err := c.ClientSecret.read("ClientSecret")
+		if err != nil {
+			return nil, err
+		}
 		v.Set("client_id", c.ClientID)
-		if c.ClientSecret != "" {
-			v.Set("client_secret", c.ClientSecret.Reveal())
+		if secret != "" {
+			v.Set("client_secret", secret.Reveal())
 		}
 	}
 	switch c.Method {
@@ -106,14 +114,20 @@ func (s *Session) form() (url.Values, error) {
 	case MethodClientCredentials:
 		v.Set("grant_type", "client_credentials")
 	case MethodRefreshToken:
-		s.mu.Lock()
-		v.Set("refresh_token", s.refresh.Reveal())
-		s.mu.Unlock()
+		configured, err := c.RefreshToken.need("RefreshToken")
+		if err != nil {
+			return nil, err
+		}
+		v.Set("refresh_token", s.refresh.choose(configured).Reveal())
 		v.Set("grant_type", "refresh_token")
 	case MethodUsernamePassword:
+		password, err := c.Password.need("Password")
+		if err != nil {
+			return nil, err
+		}
 		v.Set("grant_type", "password")
 		v.Set("username", c.Username)
-		v.Set("password", c.Password.Reveal())
+		v.Set("password", password.Reveal())
 	}
 	return v, nil
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,11 +19,11 @@ type Session struct {
 	http    *http.Client
 	log     *slog.Logger
 	metrics *metrics
+	refresh refreshChain // of the login under way
 
 	mu        sync.Mutex // guards what follows; no call goes out under it
 	current   Token
-	refresh   Secret // the refresh token in force: rotation replaces it at each login
-	given     Secret // the access token of the configuration, until the org refuses it
+	spent     Secret // access-token: the text that the org refused
 	flight    *flight
 	logins    uint64
 	failed    int       // logins refused in a row
@@ -45,6 +46,9 @@ var (
 	// is due, callers get the same answer without a call. A wrong password
 	// tried at full speed locks the user.
 	afterRefusal = backoff.Policy{Base: 5 * time.Second, Max: 5 * time.Minute}
+	// afterUnusable does so where no login was tried: a secret cannot be read,
+	// or the access token given is spent. Looking again locks nobody out.
+	afterUnusable = backoff.Policy{Base: time.Second, Max: 15 * time.Second}
 	// afterFailure does so where Salesforce was not reached or was busy.
 	afterFailure = backoff.Policy{Base: 500 * time.Millisecond, Max: 30 * time.Second}
 	// afterQuick spaces logins that succeed but whose tokens are refused soon.
@@ -62,8 +66,6 @@ func New(cfg Config) (*Session, error) {
 		http:    newHTTPClient(cfg.HTTPClient),
 		log:     cfg.Logger.With("component", "auth"),
 		metrics: newMetrics(cfg.Registerer),
-		refresh: cfg.RefreshToken,
-		given:   cfg.AccessToken,
 	}
 	if cfg.Method == MethodUsernamePassword {
 		s.log.Warn("username-password is deprecated and blocked by default in new orgs, prefer jwt-bearer")
@@ -163,7 +165,10 @@ func (s *Session) settle(f *flight, tok Token, err error) {
 func (s *Session) refused(f *flight, err error) {
 	s.failed++
 	policy, outcome := afterRefusal, "refused"
-	if Retryable(err) {
+	switch _, unread := errors.AsType[*ConfigError](err); {
+	case unread || errors.Is(err, ErrTokenInvalid):
+		policy = afterUnusable
+	case Retryable(err):
 		policy, outcome = afterFailure, "failed"
 	}
 	s.metrics.logins.WithLabelValues(outcome).Inc()
@@ -187,9 +192,9 @@ func (s *Session) where() string {
 const lasting = time.Minute
 
 // Invalidate says that the org refused this token, so that the next call of
-// Token logs in. A token that is no longer the current one changes nothing, so
-// many clients may report the same one. Logins whose tokens are refused at
-// once are spaced further and further apart.
+// Token logs in, with the secrets as they are then. A token that is no longer
+// the current one changes nothing, so many clients may report the same one.
+// Logins whose tokens are refused at once are spaced further and further apart.
 func (s *Session) Invalidate(tok Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +209,7 @@ func (s *Session) Invalidate(tok Token) {
 	if free := 2; s.quick > free {
 		s.notBefore = time.Now().Add(afterQuick.Wait(s.quick-free, 0))
 	}
-	s.current = Token{}
+	s.spent, s.current = s.current.AccessToken, Token{}
 	s.metrics.invalidated.Inc()
 	s.log.Info("token no longer taken, logging in when next needed", "org_id", tok.OrgID)
-	s.given = "" // no login can bring it back
 }
