@@ -67,12 +67,17 @@ func (b *Bridge) streaming(ch *channel) {
 	}
 }
 
+// acceptWait is how long silence is taken for neither yes nor no. The service
+// refuses within a round trip or two, and says nothing on a quiet channel that
+// it accepts.
+const acceptWait = 500 * time.Millisecond
+
 // subscribe opens the channel at its position, or where the configuration says
 // when it has none.
 func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
 	start, _ := ch.tracker.cursor.Resume()
 	return ch.org.pubsub.Subscribe(ctx, pubsub.SubscribeConfig{
-		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit,
+		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit, AcceptWait: acceptWait,
 		OnReconnect: func(reason string, err error, wait time.Duration) {
 			if ch.enter(stateReconnecting, reason) {
 				b.orgUp(ch.org)

@@ -150,9 +150,13 @@ func (b *bench) latency(ctx context.Context) error {
 	}
 	defer client.Close()
 	var all []float64
+	const warmUp = 5 * time.Second // of a broker that has just made the topic
 	for began := time.Now(); len(all) < 20_000 && time.Since(began) < time.Minute; {
 		fetches := client.PollFetches(ctx)
 		now := time.Now()
+		if now.Sub(began) < warmUp {
+			continue
+		}
 		fetches.EachRecord(func(r *kgo.Record) { all = append(all, float64(now.Sub(r.Timestamp).Microseconds())/1000) })
 	}
 	if len(all) < 10_000 {
@@ -161,7 +165,7 @@ func (b *bench) latency(ctx context.Context) error {
 	slices.Sort(all)
 	b.add("Salesforce commit to a read-committed consumer, 1,000 events/s", "p50 at most 5 ms, p99 at most 15 ms",
 		fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", all[len(all)/2], all[len(all)*99/100]),
-		fmt.Sprintf("%d events; includes the consumer's fetch; stamps have whole milliseconds", len(all)))
+		fmt.Sprintf("%d events after 5 s; includes the consumer's fetch; stamps have whole milliseconds", len(all)))
 	return nil
 }
 
