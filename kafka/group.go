@@ -21,7 +21,7 @@ type GroupConfig struct {
 	// Default 10 s.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the coordinator waits, once a rebalance has begun, for a member to come back to Next.
-	// Default 30 s.
+	// Default 30 s beyond the time between two heartbeats, since a member hears of the rebalance with one of these.
 	RebalanceTimeout time.Duration
 }
 
@@ -68,7 +68,7 @@ func (c *Client) JoinGroup(ctx context.Context, cfg GroupConfig) (*Group, error)
 		cfg.SessionTimeout = 10 * time.Second
 	}
 	if cfg.RebalanceTimeout == 0 {
-		cfg.RebalanceTimeout = 30 * time.Second
+		cfg.RebalanceTimeout = 30*time.Second + heartbeatEvery(cfg.SessionTimeout)
 	}
 	if _, err := c.topicSoon(ctx, cfg.Topic); err != nil {
 		return nil, fmt.Errorf("join group %s: %w", cfg.Group, err)

@@ -9,6 +9,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/leavegroup"
 )
 
+// heartbeatEvery is the time between two heartbeats.
+func heartbeatEvery(session time.Duration) time.Duration { return session / 4 }
+
 // beat keeps the membership alive until ctx ends. It goes on after the generation has ended by a rebalance: the member has
 // still to be there while its caller winds down.
 //
@@ -21,7 +24,7 @@ func (gen *Generation) beat(ctx context.Context, alive time.Time) {
 	defer timer.Stop()
 	session := g.cfg.SessionTimeout * 9 / 10
 	for lost := false; ; {
-		wait := g.cfg.SessionTimeout / 4
+		wait := heartbeatEvery(g.cfg.SessionTimeout)
 		left := time.Until(alive.Add(session))
 		if left <= 0 && !lost {
 			lost = true
