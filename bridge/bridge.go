@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"sfbridge/internal/backoff"
 	"sfbridge/kafka"
 	"sfbridge/pubsub"
 	"sfbridge/salesforce"
@@ -303,12 +304,30 @@ func (b *Bridge) generation(ctx context.Context, gen *kafka.Generation) {
 	}
 }
 
-// watchMembers looks, once a generation, for a process of the same name with
-// another configuration: two that started together can both pass the check at
-// the start. Readiness says so until one of them is gone.
+// watchMembers looks now and then for a process of the same name with another
+// configuration: two that started together can both pass the check at the
+// start, and while the group shares out its lanes nobody can see the others.
+// Readiness says so until one of them is gone.
 func (b *Bridge) watchMembers(ctx context.Context) {
-	if err := b.checkMembers(ctx); err != nil && ctx.Err() == nil {
-		b.log.Error("another process has the same name and another configuration", "err", err)
-		b.health.part(partGroup, err)
+	told := false
+	for wait := 5 * time.Second; ; wait = min(2*wait, 5*time.Minute) {
+		err := b.checkMembers(ctx)
+		other := new(permanentError)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.As(err, &other):
+			b.health.part(partGroup, err)
+			if !told {
+				b.log.Error("another process has the same name and another configuration", "err", err)
+			}
+			told = true
+		case err == nil && told:
+			b.health.part(partGroup, nil)
+			told = false
+		}
+		if backoff.Sleep(ctx, wait) != nil {
+			return
+		}
 	}
 }
