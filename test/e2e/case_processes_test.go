@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,38 +116,64 @@ func TestTwoProcesses_AnotherConfiguration_IsRefused(t *testing.T) {
 	})
 }
 
-// TestTwoProcesses_StartedTogetherWithOtherConfigurations_ReadinessIsRed
-// starts two at one moment, when neither can see the other.
-func TestTwoProcesses_StartedTogetherWithOtherConfigurations_ReadinessIsRed(t *testing.T) {
-	bubble(t, orgsim.Config{Seed: 903}, func(s *system) {
-		cfg := s.config()
-		other := s.config(accountChannel)
-		other.Fingerprint = "other"
-		a, b := s.start(cfg), s.start(other)
-		time.Sleep(3 * time.Minute)
-		seen := 0
-		for _, r := range []*running{a, b} {
-			select {
-			case err := <-r.done: // refused at the start is as good
-				hasAll(t, fmt.Sprint(err), "another configuration")
-				r.done <- err
-				seen++
-			default:
-				if p := r.problem("group"); p != "" {
-					hasAll(t, p, "another configuration", "pid")
-					seen++
+// TestTwoProcesses_LongSession_SettleAtOnce gives processes a session that is
+// longer than a rebalance usually waits: they must not throw each other out.
+func TestTwoProcesses_LongSession_SettleAtOnce(t *testing.T) {
+	for seed := range uint64(5) {
+		bubble(t, orgsim.Config{Seed: 910 + seed}, func(s *system) {
+			cfg := s.config()
+			cfg.SessionTimeout = 5 * time.Minute
+			a, b := s.start(cfg), s.start(cfg)
+			time.Sleep(10 * time.Minute)
+			s.shared(time.Minute, a, b)
+			for _, r := range []*running{a, b} {
+				if n := r.metric("sfbridge_kafka_group_generations_total"); n > 4 {
+					t.Errorf("%v generations in ten minutes", n)
+				}
+				r.readyWithin(time.Minute)
+			}
+			for _, r := range []*running{a, b} {
+				r.stop()
+			}
+		})
+	}
+}
+
+// TestTwoProcesses_StartedTogetherWithOtherConfigurations_IsSeen starts two at
+// one moment, when neither can see the other: one is refused, or both say so
+// until one is gone.
+func TestTwoProcesses_StartedTogetherWithOtherConfigurations_IsSeen(t *testing.T) {
+	for seed := range uint64(5) {
+		bubble(t, orgsim.Config{Seed: 903 + seed}, func(s *system) {
+			one, other := s.config(), s.config(accountChannel)
+			other.Fingerprint = "other"
+			running := []*running{s.start(one), s.start(other)}
+			time.Sleep(3 * time.Minute)
+			for _, r := range slices.Clone(running) {
+				select {
+				case err := <-r.done:
+					hasAll(t, fmt.Sprint(err), "another configuration", "pid")
+					running = slices.DeleteFunc(running, same(r))
+				default:
 				}
 			}
-		}
-		if seen == 0 {
-			t.Error("nobody noticed the other")
-		}
-		b.cancel()
-		<-b.done
-		a.readyWithin(10 * time.Minute) // once the other is gone
-		s.insert("Account", nil)
-		s.insert("Contact", nil)
-		s.completeWithin(time.Minute)
-		a.stop()
-	})
+			if len(running) == 2 {
+				for _, r := range running {
+					hasAll(t, r.problem("group"), "another configuration", "pid")
+				}
+				running[1].cancel()
+				<-running[1].done
+				running = running[:1]
+			}
+			if len(running) == 0 {
+				t.Fatal("both were refused")
+			}
+			running[0].readyWithin(10 * time.Minute) // once the other is gone
+			s.insert("Account", nil)
+			s.completeWithin(time.Minute)
+			running[0].stop()
+		})
+	}
 }
+
+func same(r *running) func(*running) bool { return func(o *running) bool { return o == r } }
