@@ -92,7 +92,7 @@ func (c *Config) setDefaults() {
 	def(&c.TransactionTimeout, 30*time.Second)
 	def(&c.SessionTimeout, 10*time.Second)
 	def(&c.Retention, 72*time.Hour)
-	def(&c.StartTimeout, 30*time.Second)
+	def(&c.StartTimeout, time.Minute)
 	def(&c.ShutdownTimeout, 30*time.Second)
 	if c.Lanes == 0 {
 		c.Lanes = 8

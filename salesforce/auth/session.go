@@ -50,7 +50,7 @@ var (
 	// or the access token given is spent. Looking again locks nobody out.
 	afterUnusable = backoff.Policy{Base: time.Second, Max: 15 * time.Second}
 	// afterFailure does so where Salesforce was not reached or was busy.
-	afterFailure = backoff.Policy{Base: 500 * time.Millisecond, Max: 8 * time.Second}
+	afterFailure = backoff.Policy{Base: 500 * time.Millisecond, Max: 20 * time.Second}
 	// afterQuick spaces logins that succeed but whose tokens are refused soon.
 	afterQuick = backoff.Policy{Base: time.Second, Max: time.Minute}
 )
