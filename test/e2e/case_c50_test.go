@@ -67,7 +67,7 @@ func killedAt(t *testing.T, api int16, nth int) {
 			t.Fatal("the request never came")
 		}
 		r = s.start(s.config(accountChannel))
-		r.readyWithin(time.Minute)
+		r.readyWithin(5 * time.Minute)
 		v := s.completeWithin(5 * time.Minute)
 		if v.RecordsCommitted != 5+5*nth {
 			t.Errorf("%d records, want %d", v.RecordsCommitted, 5+5*nth)

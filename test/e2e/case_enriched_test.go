@@ -109,7 +109,7 @@ func TestEnriched_RestartInsideAGroup_NothingLostOrDoubled(t *testing.T) {
 				inside := 0
 				for round := range 12 {
 					r := s.start(h.on(s.config(salesChannel)))
-					r.readyWithin(time.Minute)
+					r.readyWithin(5 * time.Minute)
 					if round == 0 {
 						s.completeWithin(time.Minute)
 					}
