@@ -136,10 +136,7 @@ func (e *encoder) event(ctx context.Context, a *arena, ev *event.Raw) error {
 // the body as it came.
 func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw) error {
 	h := &e.header
-	body, err := r.codec.DecodeHeader(ev.Payload, h)
-	if err == nil {
-		err = r.codec.CheckPayload(ev.Payload)
-	}
+	body, err := r.codec.DecodeEvent(ev.Payload, h)
 	if err == nil && len(h.RecordIDs) == 0 {
 		err = errors.New("change event without record ids")
 	}

@@ -34,10 +34,6 @@ type lane struct {
 	records  []kafka.Record // room for the next transaction
 }
 
-// maxTransaction bounds what one transaction holds, in bytes. More would not
-// be faster, and a reader waits for the whole of it.
-const maxTransaction = 4 << 20
-
 // runLane keeps a lane going until ctx ends.
 func (b *Bridge) runLane(ctx context.Context, id int32) {
 	l := &lane{b: b, id: id, log: b.log.With("lane", id)}
@@ -153,10 +149,10 @@ func (l *lane) work(ctx context.Context) error {
 }
 
 // commitAll turns the queue into transactions until it is closed and empty.
-// Batching is natural: while one transaction commits, the next one fills.
 func (l *lane) commitAll(ctx context.Context) error {
 	idle := newIdlePositions(l.b.cfg.Retention)
 	defer idle.stop()
+	batches := batcher{queue: l.queue}
 	var units []unit
 	for {
 		var closed bool
@@ -168,7 +164,7 @@ func (l *lane) commitAll(ctx context.Context) error {
 			}
 			continue
 		}
-		units, closed = l.queue.take(units[:0], maxTransaction)
+		units, closed = batches.next(units)
 		units = idle.keep(units)
 		if len(units) > 0 || closed {
 			units = idle.take(units)

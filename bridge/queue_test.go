@@ -68,3 +68,36 @@ func TestChannelLag_GrowsWhileTheStreamIsGone(t *testing.T) {
 		t.Errorf("lag with events in hand: %s, want 1s", lag)
 	}
 }
+
+func TestBatcher_WaitsForMoreOnlyWhenBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		b := batcher{queue: q}
+		next := func() (int64, time.Duration) {
+			began := time.Now()
+			<-q.ready
+			units, _ := b.next(nil)
+			return bytesOf(units), time.Since(began)
+		}
+		q.put(unit{bytes: 100})
+		if size, took := next(); size != 100 || took != 0 {
+			t.Errorf("first batch of %d bytes after %s, want 100 at once", size, took)
+		}
+		q.put(unit{bytes: busyBatch})
+		if size, took := next(); size != busyBatch || took != 0 {
+			t.Errorf("batch after a small one has %d bytes after %s, want %d at once", size, took, busyBatch)
+		}
+		q.put(unit{bytes: 100})
+		time.AfterFunc(fillTime/2, func() { q.put(unit{bytes: 200}) })
+		if size, took := next(); size != 300 || took != fillTime {
+			t.Errorf("batch after a large one has %d bytes after %s, want 300 after %s", size, took, fillTime)
+		}
+		q.put(unit{bytes: busyBatch})
+		next()
+		q.put(unit{bytes: 100})
+		time.AfterFunc(fillTime/2, func() { q.put(unit{bytes: fullBatch}) })
+		if size, took := next(); size != 100+fullBatch || took != fillTime/2 {
+			t.Errorf("full batch has %d bytes after %s, want it as soon as it is full", size, took)
+		}
+	})
+}

@@ -83,13 +83,18 @@ func FuzzRewrite_OthersReadTheSame(f *testing.F) {
 	read := readers(f, text)
 	readNew := readers(f, c.Normalised())
 	f.Fuzz(func(t *testing.T, datum []byte) {
-		var h event.Header
-		if c.CheckPayload(datum) != nil {
-			return
-		}
+		var h, whole event.Header
+		inOne, oneErr := c.DecodeEvent(datum, &whole)
+		checkErr := c.CheckPayload(datum)
 		body, err := c.DecodeHeader(datum, &h)
-		if err != nil {
-			return // bitmaps of another schema: see FuzzNames
+		if (oneErr == nil) != (checkErr == nil && err == nil) {
+			t.Fatalf("DecodeEvent says %v, CheckPayload %v, DecodeHeader %v", oneErr, checkErr, err)
+		}
+		if oneErr != nil {
+			return // one of them: bitmaps of another schema, see FuzzNames
+		}
+		if !bytes.Equal(body, inOne) || !reflect.DeepEqual(h, whole) {
+			t.Fatalf("DecodeEvent reads %v and %x, DecodeHeader %v and %x", whole, inOne, h, body)
 		}
 		for reader := range read {
 			before, err := read[reader](datum)

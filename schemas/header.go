@@ -118,25 +118,53 @@ func (c *Codec) HasChangeType(t event.ChangeType) bool {
 // The body is what AppendChange wants: the part of payload behind the header,
 // as it came. (Only for a header with fields that event.Header lacks it is the
 // whole payload, so that AppendChange can carry them.) It aliases payload, and
-// is not checked: see CheckPayload.
+// is not checked: see DecodeEvent.
 //
 // The error is ErrNotChangeEvent or a *PayloadError; h is then unspecified.
 func (c *Codec) DecodeHeader(payload []byte, h *event.Header) (body []byte, err error) {
 	if c.header == nil {
 		return nil, fmt.Errorf("schema %s (%s): %w", c.id, c.name, ErrNotChangeEvent)
 	}
-	cur := cursor{b: payload}
+	_, body, err = c.decodeHeader(payload, h)
+	return body, err
+}
+
+// DecodeEvent is DecodeHeader and CheckPayload in one pass: the whole event is
+// known to decode when it returns without an error.
+func (c *Codec) DecodeEvent(payload []byte, h *event.Header) (body []byte, err error) {
+	if c.header == nil {
+		return nil, fmt.Errorf("schema %s (%s): %w", c.id, c.name, ErrNotChangeEvent)
+	}
+	cur, body, err := c.decodeHeader(payload, h)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.root.fields[1:] {
+		f := &c.root.fields[i+1]
+		if err := cur.walk(f.node, 1); err != nil {
+			return nil, c.payloadError(&cur, inField(f.name, err))
+		}
+	}
+	if cur.left() > 0 {
+		return nil, c.payloadError(&cur, errTrailing)
+	}
+	return body, nil
+}
+
+// decodeHeader also returns a cursor behind the header.
+func (c *Codec) decodeHeader(payload []byte, h *event.Header) (cur cursor, body []byte, err error) {
+	cur = cursor{b: payload}
 	if err := cur.walk(c.root.fields[0].node, 1); err != nil {
-		return nil, c.payloadError(&cur, inField(headerName, err))
+		return cur, nil, c.payloadError(&cur, inField(headerName, err))
 	}
 	r := headerReader{cursor: cursor{b: payload[:cur.i]}, text: string(payload[:cur.i])}
 	if err := c.readHeader(&r, h); err != nil {
-		return nil, c.payloadError(&r.cursor, inField(headerName, err))
+		return cur, nil, c.payloadError(&r.cursor, inField(headerName, err))
 	}
 	if c.extras {
-		return payload, nil
+		return cur, payload, nil
 	}
-	return payload[cur.i:], nil
+	return cur, payload[cur.i:], nil
 }
 
 // headerReader reads a header that has been walked, so its structure is sound.

@@ -16,4 +16,5 @@ trap '[ "$ours" = no ] || scripts/rig.sh down' EXIT
 CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sfbridge ./cmd/sfbridge
 go build -o bin/sfbridge-bench ./test/bench
 eval "$(scripts/rig.sh env)"
-bin/sfbridge-bench -binary bin/sfbridge -dir docs/benchmarks "$@"
+broker=$(scripts/rig.sh status | sed -n 's/^kafka up, process //p')
+bin/sfbridge-bench -binary bin/sfbridge -dir docs/benchmarks -broker "${broker:-0}" "$@"

@@ -32,6 +32,7 @@ type simCmd struct {
 	Keepalive    time.Duration `default:"60s" help:"Between signs of life on a quiet subscription."`
 	Retention    time.Duration `default:"72h" help:"How long events are kept."`
 	Prepared     []string      `placeholder:"CHANNEL=EVENTSxBYTES" help:"Serve made-up events on a channel as fast as they are asked for, for measuring."`
+	MaxBatch     int           `default:"100" help:"Events in one response at most."`
 	Verbose      bool          `short:"v" help:"Log what happens."`
 }
 
@@ -59,7 +60,7 @@ func (c *simCmd) Run(ctx context.Context, io streams) error {
 }
 
 func (c *simCmd) org(log *slog.Logger) (*orgsim.Org, error) {
-	cfg := orgsim.Config{Seed: c.Seed, Keepalive: c.Keepalive, Retention: c.Retention, Logger: log}
+	cfg := orgsim.Config{Seed: c.Seed, Keepalive: c.Keepalive, Retention: c.Retention, MaxBatch: c.MaxBatch, Logger: log}
 	if c.Objects != "" {
 		f, err := os.Open(c.Objects)
 		if err != nil {

@@ -21,6 +21,7 @@ type options struct {
 	events            int64
 	kafka, registry   string
 	repeat            int
+	broker            int // its process, for its processor time
 }
 
 // row is one figure of the page.
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "rate,latency,step,idle,start", "what to measure")
 	flag.Int64Var(&o.events, "events", 600_000, "events of the rate measurement")
 	flag.IntVar(&o.repeat, "repeat", 3, "pairs of runs of the rate measurement")
+	flag.IntVar(&o.broker, "broker", 0, "process id of the broker")
 	flag.Parse()
 	o.kafka, o.registry = os.Getenv("SFBRIDGE_TEST_KAFKA"), os.Getenv("SFBRIDGE_TEST_REGISTRY")
 	if o.kafka == "" || o.registry == "" {

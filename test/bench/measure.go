@@ -23,12 +23,13 @@ const oneChannel = "  - {org: main, objects: [Account], from: earliest}\n"
 func (b *bench) rate(ctx context.Context) error {
 	var ratios, bridged, produced []float64
 	var rss int64
+	cost := make(map[string][]float64) // microseconds of processor time an event, by process
 	for range b.repeat {
-		got, records, peak, err := b.bridgeRate(ctx)
+		got, records, peak, err := b.bridgeRate(ctx, cost)
 		if err != nil {
 			return err
 		}
-		from, err := b.memoryRate(ctx, records)
+		from, err := b.memoryRate(ctx, records, cost)
 		if err != nil {
 			return err
 		}
@@ -39,13 +40,16 @@ func (b *bench) rate(ctx context.Context) error {
 	b.add("captured events a second (500 bytes, exactly once, 4 partitions), as part of what the producer commits from memory",
 		"at least 0.6", fmt.Sprintf("%.2f", median(ratios)),
 		fmt.Sprintf("%.0f/s against %.0f/s; medians of %d pairs, ratios %.2f", median(bridged), median(produced), b.repeat, ratios))
+	b.add("processor time an event while doing so", "-", fmt.Sprintf("bridge %.1f µs, simulated org %.1f µs, broker %.1f µs",
+		median(cost["bridge"]), median(cost["org"]), median(cost["broker"])),
+		fmt.Sprintf("from memory: producer %.1f µs, broker %.1f µs", median(cost["producer"]), median(cost["broker alone"])))
 	b.add("resident memory at full rate, one channel", "at most 80 MiB", fmt.Sprintf("%.0f MiB", float64(rss)/(1<<20)), "peak (VmHWM)")
 	return nil
 }
 
 // bridgeRate runs the bridge over prepared events; it returns the rate between
 // the first and the last tenth, and some of the records for the comparison.
-func (b *bench) bridgeRate(ctx context.Context) (perSecond float64, sample []kafka.Record, rss int64, err error) {
+func (b *bench) bridgeRate(ctx context.Context, cost map[string][]float64) (perSecond float64, sample []kafka.Record, rss int64, err error) {
 	p, err := b.startPair(ctx, oneChannel, "--prepared", fmt.Sprintf("/data/AccountChangeEvent=%dx500", b.events))
 	if err != nil {
 		return 0, nil, 0, err
@@ -59,15 +63,16 @@ func (b *bench) bridgeRate(ctx context.Context) (perSecond float64, sample []kaf
 		return 0, nil, 0, err
 	}
 	from, n := time.Now(), p.counter(metric)
-	bridgeCPU, simCPU := p.bridge.cpu(), p.sim.cpu()
+	bridgeCPU, simCPU, brokerCPU := p.bridge.cpu(), p.sim.cpu(), cpuOf(b.broker)
 	if err := until(ctx, 5*time.Minute, seen(0.9)); err != nil {
 		return 0, nil, 0, fmt.Errorf("%.0f of %d events: %w", p.counter(metric), b.events, err)
 	}
 	done := p.counter(metric) - n
 	perSecond = done / time.Since(from).Seconds()
-	micros := func(d time.Duration) float64 { return float64(d.Microseconds()) / done }
-	fmt.Printf("  processor time per event: bridge %.2f µs, simulated org %.2f µs\n",
-		micros(p.bridge.cpu()-bridgeCPU), micros(p.sim.cpu()-simCPU))
+	note := func(who string, d time.Duration) { cost[who] = append(cost[who], float64(d.Microseconds())/done) }
+	note("bridge", p.bridge.cpu()-bridgeCPU)
+	note("org", p.sim.cpu()-simCPU)
+	note("broker", cpuOf(b.broker)-brokerCPU)
 	rss = p.bridge.peakRSS()
 	sample, err = b.sample(ctx, p.prefix+".cdc.Account", 20_000)
 	return perSecond, sample, rss, err
@@ -103,7 +108,7 @@ const transactionBytes = 4 << 20
 
 // memoryRate commits as many records from memory, in transactions of the size
 // that the bridge's have at full rate.
-func (b *bench) memoryRate(ctx context.Context, records []kafka.Record) (perSecond float64, err error) {
+func (b *bench) memoryRate(ctx context.Context, records []kafka.Record, cost map[string][]float64) (perSecond float64, err error) {
 	client, err := kafka.New(kafka.Config{Brokers: []string{b.kafka}})
 	if err != nil {
 		return 0, err
@@ -125,13 +130,17 @@ func (b *bench) memoryRate(ctx context.Context, records []kafka.Record) (perSeco
 	}
 	batch := min(len(records), transactionBytes/(size/len(records)))
 	began, sent := time.Now(), int64(0)
+	own, broker := cpuOf(os.Getpid()), cpuOf(b.broker)
 	for at := 0; sent < b.events; at = (at + batch) % (len(records) - batch + 1) {
 		if err := producer.Commit(ctx, records[at:at+batch]); err != nil {
 			return 0, err
 		}
 		sent += int64(batch)
 	}
-	return float64(sent) / time.Since(began).Seconds(), nil
+	took := time.Since(began)
+	cost["producer"] = append(cost["producer"], float64((cpuOf(os.Getpid())-own).Microseconds())/float64(sent))
+	cost["broker alone"] = append(cost["broker alone"], float64((cpuOf(b.broker)-broker).Microseconds())/float64(sent))
+	return float64(sent) / took.Seconds(), nil
 }
 
 // latency reads the topic as a consumer would while 1,000 events a second
