@@ -1,6 +1,7 @@
 package schemas_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
