@@ -117,6 +117,9 @@ func (c *channel) enter(state, reason string) (changed bool) {
 // received counts events that are in hand from now on.
 func (c *channel) received(events int) {
 	c.update(func(s *ChannelStatus) {
+		if now := time.Now(); s.quiet(now) {
+			s.caughtUp = now // up to this response
+		}
 		s.InHand += events
 		s.heard = true
 	})
