@@ -71,9 +71,9 @@ func (e *encoder) deadLetter(ctx context.Context, a *arena, ev *event.Raw, cause
 	if err != nil {
 		return err
 	}
-	fits, err := e.b.kafka.Fits(ctx, rec)
+	fits, err := e.fits(ctx, rec)
 	if err != nil {
-		return fmt.Errorf("size limit of topic %s: %w", rec.Topic, err)
+		return err
 	}
 	if !fits {
 		d.Payload = nil

@@ -266,9 +266,9 @@ func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject [
 // the dead letters, by reference.
 func (e *encoder) add(ctx context.Context, a *arena, r *route, ev *event.Raw, rec kafka.Record) error {
 	if len(rec.Value)+len(rec.Key)+64*len(rec.Headers) > r.limit {
-		fits, err := e.b.kafka.Fits(ctx, rec)
+		fits, err := e.fits(ctx, rec)
 		if err != nil {
-			return fmt.Errorf("size limit of topic %s: %w", rec.Topic, err)
+			return err
 		}
 		if !fits {
 			return e.deadLetter(ctx, a, ev, &poisonError{

@@ -78,10 +78,9 @@ func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
 	start, _ := ch.tracker.cursor.Resume()
 	return ch.org.pubsub.Subscribe(ctx, pubsub.SubscribeConfig{
 		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit, AcceptWait: acceptWait,
-		OnReconnect: func(reason string, err error, wait time.Duration) {
+		OnReconnect: func(reason string, _ error, _ time.Duration) { // the client has logged it
 			if ch.enter(stateReconnecting, reason) {
 				b.orgUp(ch.org)
-				ch.log.Warn("subscription lost, reconnecting", "reason", reason, "wait", wait, "err", err)
 			}
 		},
 		OnOpen: func() { b.open(ch) },

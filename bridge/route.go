@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"sfbridge/event"
+	"sfbridge/kafka"
 	"sfbridge/pubsub"
 	"sfbridge/schemas"
 )
@@ -37,29 +38,29 @@ func (e *encoder) route(ctx context.Context, ev *event.Raw) (*route, error) {
 // codec gets the compiled schema. A schema that the org does not have, or that
 // is no Avro schema, is the event's own fault; anything else is tried again
 // until the channel ends, since passing over the event would lose it.
-func (e *encoder) codec(ctx context.Context, id event.SchemaID) (*schemas.Codec, error) {
-	bo := retrying(200*time.Millisecond, 30*time.Second)
-	for attempt := 1; ; attempt++ {
-		codec, err := e.ch.org.codecs.Codec(ctx, id)
-		if err == nil {
-			return codec, nil
+func (e *encoder) codec(ctx context.Context, id event.SchemaID) (codec *schemas.Codec, err error) {
+	unknown := 0
+	passing := func(err error) bool {
+		if unknownSchema(err) {
+			unknown++
+			return unknown < 3 // a service that is starting may say so in error
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if unknown := unknownSchema(err); unknown && attempt >= 3 {
-			return nil, &poisonError{Reason: reasonUnknownSchema, err: err}
-		} else if !unknown && !pubsub.Retryable(err) {
-			if bad := new(schemas.SchemaError); errors.As(err, &bad) {
-				return nil, &poisonError{Reason: reasonBadSchema, err: err}
-			}
-			return nil, fmt.Errorf("schema %s: %w", id, err)
-		}
-		e.ch.log.Warn("schema not fetched, trying again", "schema_id", id, "err", err)
-		if err := bo.wait(ctx); err != nil {
-			return nil, err
-		}
+		return pubsub.Retryable(err)
 	}
+	err = e.patiently(ctx, "schema not fetched, trying again", passing, func() (err error) {
+		codec, err = e.ch.org.codecs.Codec(ctx, id)
+		return err
+	})
+	bad := new(schemas.SchemaError)
+	switch {
+	case err == nil:
+		return codec, nil
+	case unknownSchema(err):
+		return nil, &poisonError{Reason: reasonUnknownSchema, err: err}
+	case errors.As(err, &bad):
+		return nil, &poisonError{Reason: reasonBadSchema, err: err}
+	}
+	return nil, fmt.Errorf("schema %s: %w", id, err)
 }
 
 // unknownSchema tells whether the org says that it has no such schema.
@@ -77,19 +78,15 @@ func (e *encoder) newRoute(ctx context.Context, codec *schemas.Codec) (*route, e
 		r.topic = cfg.eventTopic(codec.Name())
 		r.types[""] = []byte("com.salesforce." + codec.Name())
 	}
-	if err := e.b.ensureDataTopic(ctx, r.topic); err != nil {
+	limit, err := e.prepareTopic(ctx, r.topic)
+	if err != nil {
 		return nil, err
 	}
 	id, err := e.register(ctx, r.topic+"-value", codec.Normalised())
 	if err != nil {
 		return nil, err
 	}
-	r.id = id
-	limit, err := e.b.kafka.MaxRecordBytes(ctx, r.topic)
-	if err != nil {
-		return nil, fmt.Errorf("size limit of topic %s: %w", r.topic, err)
-	}
-	r.limit = limit - recordOverhead
+	r.id, r.limit = id, limit
 	return r, nil
 }
 
@@ -97,27 +94,65 @@ func (e *encoder) newRoute(ctx context.Context, codec *schemas.Codec) (*route, e
 // and headers.
 const recordOverhead = 1024
 
-// register waits for a registry that is away; its refusal ends the channel.
-func (e *encoder) register(ctx context.Context, subject, schema string) (schemas.ID, error) {
+// patiently repeats a step until it succeeds, fails in a way that waiting does
+// not mend, or ctx ends: passing over the event would lose it, and giving up
+// the channel would call for a person who can do nothing.
+func (e *encoder) patiently(ctx context.Context, waiting string, retryable func(error) bool, step func() error) error {
 	bo := retrying(200*time.Millisecond, 30*time.Second)
-	for attempt := 1; ; attempt++ {
-		id, err := e.b.registry.Register(ctx, subject, schema)
-		if err == nil {
-			e.b.health.part(partRegistry, nil)
-			return id, nil
+	for {
+		err := step()
+		if err == nil || !retryable(err) {
+			return err
 		}
 		if ctx.Err() != nil {
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
-		if !schemas.Retryable(err) {
-			return 0, fmt.Errorf("register %s: %w", subject, err)
-		}
-		e.b.health.part(partRegistry, err)
-		e.ch.log.Warn("registry does not take the schema, trying again", "subject", subject, "err", err)
+		e.ch.log.Warn(waiting, "err", err)
 		if err := bo.wait(ctx); err != nil {
-			return 0, err
+			return err
 		}
 	}
+}
+
+// register waits for a registry that is away; its refusal ends the channel.
+func (e *encoder) register(ctx context.Context, subject, schema string) (id schemas.ID, err error) {
+	err = e.patiently(ctx, "registry does not take the schema, trying again", schemas.Retryable, func() (err error) {
+		id, err = e.b.registry.Register(ctx, subject, schema)
+		if err == nil || schemas.Retryable(err) {
+			e.b.health.part(partRegistry, err)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("register %s: %w", subject, err)
+	}
+	return id, nil
+}
+
+// prepareTopic makes sure of a topic and asks for its size limit.
+func (e *encoder) prepareTopic(ctx context.Context, topic string) (limit int, err error) {
+	err = e.patiently(ctx, "topic cannot be prepared yet, trying again", kafka.Retryable, func() (err error) {
+		if err = e.b.ensureDataTopic(ctx, topic); err == nil {
+			limit, err = e.b.kafka.MaxRecordBytes(ctx, topic)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prepare topic %s: %w", topic, err)
+	}
+	return limit - recordOverhead, nil
+}
+
+// fits asks whether a topic can hold a record.
+func (e *encoder) fits(ctx context.Context, rec kafka.Record) (ok bool, err error) {
+	err = e.patiently(ctx, "size of a record not settled, trying again", kafka.Retryable, func() (err error) {
+		ok, err = e.b.kafka.Fits(ctx, rec)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("size limit of topic %s: %w", rec.Topic, err)
+	}
+	return ok, nil
 }
 
 // ensureDataTopic makes sure of a topic that holds events, once per process.
