@@ -91,7 +91,7 @@ var rules = []rule{
 		why: "event is what everyone may import, so it stands on the standard library alone",
 	},
 	{
-		imported: "github.com/segmentio/kafka-go", allowed: []string{"kafka", "internal/deps"},
+		imported: "github.com/segmentio/kafka-go", allowed: []string{"kafka"},
 		why: "kafka-go stays inside package kafka, which adds the transactions and the read-committed reading that it lacks",
 	},
 	{
@@ -123,15 +123,15 @@ var rules = []rule{
 		why: "package testing belongs to tests; put the helper below test/ or in a package whose name ends in test",
 	},
 	{
-		imported: "github.com/twmb/franz-go/pkg/kgo", allowed: []string{"cmd", "test", "internal/sandbox", "internal/deps"},
+		imported: "github.com/twmb/franz-go/pkg/kgo", allowed: []string{"cmd", "test", "internal/sandbox"},
 		why: "franz-go is the second opinion on what package kafka wrote; the bridge itself has one Kafka client",
 	},
 	{
-		imported: "github.com/twmb/franz-go/pkg/kfake", allowed: []string{"cmd", "test", "internal/embedded", "internal/deps"},
+		imported: "github.com/twmb/franz-go/pkg/kfake", allowed: []string{"cmd", "test", "internal/embedded"},
 		why: "the embedded Kafka is for the demo and for tests",
 	},
 	{
-		imported: "github.com/hamba/avro", allowed: []string{"test", "internal/deps"},
+		imported: "github.com/hamba/avro", allowed: []string{"test"},
 		why: "hamba/avro is the second decoder that tests hold ours against",
 	},
 }
