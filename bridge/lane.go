@@ -111,15 +111,9 @@ func (l *lane) run(ctx context.Context) error {
 
 func (l *lane) resume(positions map[string][]byte) error {
 	for _, ch := range l.channels {
-		pos := event.Position{Org: ch.capture.Org, Channel: ch.capture.Channel}
-		if raw, ok := positions[pos.Key()]; ok {
-			if err := json.Unmarshal(raw, &pos); err != nil {
-				return fmt.Errorf("checkpoint %s in %s/%d: %w", pos.Key(), l.b.cfg.checkpointTopic(), l.id, err)
-			}
-		}
-		if id := ch.org.id(); pos.OrgID != "" && pos.OrgID != id {
-			return fmt.Errorf("checkpoint %s belongs to org %s, but the login leads to org %s: "+
-				"give this org a name of its own, or the bridge another name", pos.Key(), pos.OrgID, id)
+		pos, err := l.b.storedPosition(ch, positions)
+		if err != nil {
+			return err
 		}
 		ch.resume(pos)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfbridge/event"
 	"sfbridge/kafka"
 	"sfbridge/pubsub"
 	"sfbridge/salesforce/auth"
@@ -20,9 +21,9 @@ import (
 // start reaches every side once. What only time can mend is tried again for
 // StartTimeout; the rest ends the start at once, with a remedy.
 func (b *Bridge) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.StartTimeout)
+	started, cancel := context.WithTimeout(ctx, b.cfg.StartTimeout)
 	defer cancel()
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(started)
 	g.Go(func() error { return b.reach(ctx, partRegistry, schemas.Retryable, b.registry.Check) })
 	g.Go(func() error { return b.reach(ctx, partKafka, kafka.Retryable, b.startKafka) })
 	for _, o := range b.orgs {
@@ -33,7 +34,42 @@ func (b *Bridge) start(ctx context.Context) error {
 			return b.checkChannels(ctx, o)
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return b.reach(started, partKafka, kafka.Retryable, b.checkPositions)
+}
+
+// checkPositions insists that the positions which are there belong to the orgs
+// that the logins led to.
+func (b *Bridge) checkPositions(ctx context.Context) error {
+	positions, err := b.positions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ch := range b.channels {
+		if _, err := b.storedPosition(ch, positions); err != nil {
+			return &permanentError{err}
+		}
+	}
+	return nil
+}
+
+// storedPosition gives the position of a channel, empty if there is none.
+func (b *Bridge) storedPosition(ch *channel, positions map[string][]byte) (event.Position, error) {
+	pos := event.Position{Org: ch.capture.Org, Channel: ch.capture.Channel}
+	raw, ok := positions[pos.Key()]
+	if !ok {
+		return pos, nil
+	}
+	if err := json.Unmarshal(raw, &pos); err != nil {
+		return pos, fmt.Errorf("checkpoint %s in %s/%d: %w", pos.Key(), b.cfg.checkpointTopic(), ch.lane, err)
+	}
+	if id := ch.org.id(); pos.OrgID != "" && pos.OrgID != id {
+		return pos, fmt.Errorf("checkpoint %s belongs to org %s, but the login leads to org %s: "+
+			"give this org a name of its own, or the bridge another name", pos.Key(), pos.OrgID, id)
+	}
+	return pos, nil
 }
 
 // reach tries one side until it answers, or says something that waiting will

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"sfbridge/event"
 	"sfbridge/kafka"
@@ -80,16 +83,25 @@ func (b *Bridge) Status(ctx context.Context) (*Status, error) {
 
 // positions reads the checkpoints of all lanes.
 func (b *Bridge) positions(ctx context.Context) (map[string][]byte, error) {
-	all := make(map[string][]byte)
+	tables := make([]map[string][]byte, b.cfg.Lanes)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
 	for lane := range b.cfg.Lanes {
-		table, err := kafka.LoadTable(ctx, b.kafka, b.cfg.checkpointTopic(), lane)
-		if err != nil {
-			return nil, fmt.Errorf("read %s/%d: %w (has a bridge named %q ever run here?)",
-				b.cfg.checkpointTopic(), lane, err, b.cfg.Name)
-		}
-		for k, v := range table {
-			all[k] = v
-		}
+		g.Go(func() (err error) {
+			tables[lane], err = kafka.LoadTable(ctx, b.kafka, b.cfg.checkpointTopic(), lane)
+			if err != nil {
+				return fmt.Errorf("read %s/%d: %w (has a bridge named %q ever run here?)",
+					b.cfg.checkpointTopic(), lane, err, b.cfg.Name)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	all := make(map[string][]byte)
+	for _, table := range tables {
+		maps.Copy(all, table)
 	}
 	return all, nil
 }

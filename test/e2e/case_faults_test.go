@@ -121,7 +121,7 @@ func TestSwitches_OfTheOrg_EachIsUnderstood(t *testing.T) {
 			org := orgsim.Config{Seed: 1403, VaryBatches: true}
 			set(&org)
 			bubble(t, org, func(s *system) {
-				for i := range 4 {
+				for i := range 2 {
 					r := s.start(s.config())
 					r.readyWithin(10 * time.Second)
 					stop := s.work(20, uint64(i))
