@@ -21,10 +21,13 @@ type Finding struct {
 // about what does not. It changes nothing. It returns false if anything failed.
 func (b *Bridge) Check(ctx context.Context, report func(Finding)) bool {
 	c := &checker{b: b, report: report, ok: true}
-	c.kafka(ctx)
+	reached := c.kafka(ctx)
 	c.registry(ctx)
 	for _, name := range sortedKeys(b.orgs) {
 		c.org(ctx, b.orgs[name])
+	}
+	if reached {
+		c.positions(ctx)
 	}
 	return c.ok
 }
@@ -44,10 +47,10 @@ func (c *checker) line(part, what, detail string, err error) bool {
 	return err == nil
 }
 
-func (c *checker) kafka(ctx context.Context) {
+func (c *checker) kafka(ctx context.Context) (reached bool) {
 	b := c.b
 	if !c.line(partKafka, "reach the brokers", fmt.Sprint(b.cfg.Kafka.Brokers), b.kafka.Ping(ctx)) {
-		return
+		return false
 	}
 	for _, spec := range b.topicSpecs() {
 		detail, err := b.checkTopic(ctx, spec)
@@ -59,6 +62,7 @@ func (c *checker) kafka(ctx context.Context) {
 			return b.kafka.CheckTransactions(ctx, b.cfg.transactionalID(0))
 		}))
 	}
+	return true
 }
 
 // soon repeats what a fresh cluster refuses at first: it makes the internal
@@ -82,12 +86,25 @@ func (b *Bridge) checkTopic(ctx context.Context, spec kafka.TopicSpec) (string, 
 	case kafka.IsUnknownTopic(err) && b.cfg.Topics.Create:
 		return fmt.Sprintf("will be created with %d partitions", spec.Partitions), nil
 	case err != nil:
-		return "", err
-	case have < spec.Partitions:
-		return "", &kafka.TopicError{Topic: spec.Name, What: "partitions", Have: fmt.Sprint(have),
-			Want: fmt.Sprintf("at least %d", spec.Partitions), Remedy: "add partitions, or lower the configured number"}
+		return "", b.explainTopic(spec, err)
+	case b.cfg.byLane(spec.Name) && have != b.cfg.Lanes:
+		return "", b.wrongLanes(spec.Name, have)
+	case b.cfg.Topics.Create: // those that others made are theirs
+		err = b.explainTopic(spec, b.kafka.CheckTopic(ctx, spec))
 	}
-	return fmt.Sprintf("%d partitions", have), nil
+	return fmt.Sprintf("%d partitions", have), err
+}
+
+// positions looks whether the positions that are there belong to these orgs.
+func (c *checker) positions(ctx context.Context) {
+	positions, err := c.b.positions(ctx)
+	if kafka.IsUnknownTopic(err) {
+		return // none were ever written
+	}
+	if err == nil {
+		err = c.b.checkPositions(positions)
+	}
+	c.line(partKafka, "positions", fmt.Sprintf("%d channels have one", len(positions)), err)
 }
 
 func (c *checker) registry(ctx context.Context) {

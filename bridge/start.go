@@ -37,16 +37,18 @@ func (b *Bridge) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return b.reach(started, partKafka, kafka.Retryable, b.checkPositions)
+	return b.reach(started, partKafka, kafka.Retryable, func(ctx context.Context) error {
+		positions, err := b.positions(ctx)
+		if err != nil {
+			return err
+		}
+		return b.checkPositions(positions)
+	})
 }
 
 // checkPositions insists that the positions which are there belong to the orgs
 // that the logins led to.
-func (b *Bridge) checkPositions(ctx context.Context) error {
-	positions, err := b.positions(ctx)
-	if err != nil {
-		return err
-	}
+func (b *Bridge) checkPositions(positions map[string][]byte) error {
 	for _, ch := range b.channels {
 		if _, err := b.storedPosition(ch, positions); err != nil {
 			return &permanentError{err}
@@ -65,7 +67,7 @@ func (b *Bridge) storedPosition(ch *channel, positions map[string][]byte) (event
 	if err := json.Unmarshal(raw, &pos); err != nil {
 		return pos, fmt.Errorf("checkpoint %s in %s/%d: %w", pos.Key(), b.cfg.checkpointTopic(), ch.lane, err)
 	}
-	if id := ch.org.id(); pos.OrgID != "" && pos.OrgID != id {
+	if id := ch.org.id(); pos.OrgID != "" && id != "" && pos.OrgID != id {
 		return pos, fmt.Errorf("checkpoint %s belongs to org %s, but the login leads to org %s: "+
 			"give this org a name of its own, or the bridge another name", pos.Key(), pos.OrgID, id)
 	}
@@ -240,21 +242,27 @@ func (c *Config) deleteConfigs() map[string]string {
 func (b *Bridge) ensureTopic(ctx context.Context, spec kafka.TopicSpec) error {
 	if !b.cfg.Topics.Create {
 		_, err := b.kafka.Partitions(ctx, spec.Name)
-		if kafka.IsUnknownTopic(err) { // it may have been made a moment ago, so this is tried again
-			return fmt.Errorf("topic %s: %w: create it with %d partitions, or set kafka.topics.create to true",
-				spec.Name, err, spec.Partitions)
-		}
-		return err
+		return b.explainTopic(spec, err) // it may have been made a moment ago, so this is tried again
 	}
 	created, err := b.kafka.EnsureTopic(ctx, spec)
 	if created {
 		b.log.Info("topic created", "topic", spec.Name, "partitions", spec.Partitions)
 	}
-	if te, ok := errors.AsType[*kafka.TopicError](err); ok && te.What == "partitions" {
-		if !b.cfg.byLane(spec.Name) {
-			return fmt.Errorf("%w (kafka.topics.partitions says %d)", err, spec.Partitions)
-		}
+	if te, ok := errors.AsType[*kafka.TopicError](err); ok && te.What == "partitions" && b.cfg.byLane(spec.Name) {
 		return nil // checkLanes knows what to do about it
+	}
+	return b.explainTopic(spec, err)
+}
+
+// explainTopic adds the keys of the configuration that speak of a topic.
+func (b *Bridge) explainTopic(spec kafka.TopicSpec, err error) error {
+	te, ok := errors.AsType[*kafka.TopicError](err)
+	switch {
+	case ok && te.What == "partitions":
+		return fmt.Errorf("%w (kafka.topics.partitions says %d)", err, spec.Partitions)
+	case kafka.IsUnknownTopic(err):
+		return fmt.Errorf("topic %s: %w: create it with %d partitions, or set kafka.topics.create to true",
+			spec.Name, err, spec.Partitions)
 	}
 	return err
 }
@@ -268,11 +276,15 @@ func (b *Bridge) checkLanes(ctx context.Context) error {
 			return err
 		}
 		if n != b.cfg.Lanes {
-			return permanent("topic %s has %d partitions and kafka.lanes says %d: the number of lanes is fixed when a bridge "+
-				"first starts, since positions live by lane; set kafka.lanes to %d", topic, n, b.cfg.Lanes, n)
+			return b.wrongLanes(topic, n)
 		}
 	}
 	return nil
+}
+
+func (b *Bridge) wrongLanes(topic string, n int32) error {
+	return permanent("topic %s has %d partitions and kafka.lanes says %d: the number of lanes is fixed when a bridge "+
+		"first starts, since positions live by lane; set kafka.lanes to %d", topic, n, b.cfg.Lanes, n)
 }
 
 // joining tells whether a member is one of this bridge's processes whose group

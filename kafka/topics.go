@@ -109,6 +109,15 @@ func (c *Client) awaitLeaders(ctx context.Context, topic string) (*topicInfo, er
 	}
 }
 
+// CheckTopic compares an existing topic with what is wanted, as EnsureTopic does, and creates nothing.
+func (c *Client) CheckTopic(ctx context.Context, spec TopicSpec) error {
+	info, err := c.refreshTopic(ctx, spec.Name)
+	if err != nil {
+		return c.topicErr(spec.Name, err)
+	}
+	return c.checkTopic(ctx, spec, info)
+}
+
 // checkTopic compares an existing topic with what is wanted.
 func (c *Client) checkTopic(ctx context.Context, spec TopicSpec, info *topicInfo) error {
 	if have := len(info.leaders); have < int(spec.Partitions) {

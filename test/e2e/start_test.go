@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,29 @@ func (s *system) startFails(cfg bridge.Config) string {
 		s.t.Fatalf("the start goes on; problems: %v", r.b.Problems())
 	}
 	return ""
+}
+
+// checkFails asks for a check, which has to find the same, and gives what it
+// says.
+func (s *system) checkFails(cfg bridge.Config) string {
+	s.t.Helper()
+	b, err := bridge.New(cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	text := ""
+	ok := b.Check(ctx, func(f bridge.Finding) {
+		if f.Err != nil {
+			text += f.Part + " " + f.What + ": " + f.Err.Error() + "\n"
+		}
+	})
+	if ok || text == "" {
+		s.t.Errorf("check finds nothing wrong: ok %v, %s", ok, text)
+	}
+	return text
 }
 
 func (s *system) makeTopic(name string, partitions int32, configs map[string]string) {
@@ -137,6 +161,9 @@ func TestStart_Errors_NameTheThingAndTheRemedy(t *testing.T) {
 			bubble(t, orgsim.Config{Seed: 1101}, func(s *system) {
 				cfg := s.config(accountChannel, contactChannel)
 				tt.make(s, &cfg)
+				if !strings.HasPrefix(tt.name, "listener") {
+					hasAll(t, s.checkFails(cfg), slices.DeleteFunc(slices.Clone(tt.wants), func(w string) bool { return w == "within 5s" })...)
+				}
 				text := s.startFails(cfg)
 				t.Log(text)
 				hasAll(t, text, tt.wants...)
@@ -174,6 +201,7 @@ func TestStart_CheckpointOfAnotherOrg_IsRefused(t *testing.T) {
 		defer other.Close()
 		cfg := s.config(accountChannel)
 		cfg.Orgs = other.Bridge("e2e", accountChannel).Orgs
+		hasAll(t, s.checkFails(cfg), s.sb.Org.OrgID(), other.Org.OrgID(), "name of its own")
 		text := s.startFails(cfg)
 		t.Log(text)
 		hasAll(t, text, s.sb.Org.OrgID(), other.Org.OrgID(), sandbox.OrgName+accountChannel, "name of its own")
