@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,9 @@ func (b *bench) rate(ctx context.Context) error {
 		fmt.Sprintf("%.0f/s against %.0f/s; medians of %d pairs, ratios %.2f", median(bridged), median(produced), b.repeat, ratios))
 	b.add("processor time an event while doing so", "-", fmt.Sprintf("bridge %.1f µs, simulated org %.1f µs, broker %.1f µs",
 		median(cost["bridge"]), median(cost["org"]), median(cost["broker"])),
-		fmt.Sprintf("from memory: producer %.1f µs, broker %.1f µs", median(cost["producer"]), median(cost["broker alone"])))
+		fmt.Sprintf("from memory: producer %.1f µs, broker %.1f µs; three processes at this cost cannot carry more than %.0f/s on "+
+			"%d processors, which is what bounds the ratio here", median(cost["producer"]), median(cost["broker alone"]),
+			float64(runtime.NumCPU())*1e6/(median(cost["bridge"])+median(cost["org"])+median(cost["broker"])), runtime.NumCPU()))
 	b.add("resident memory at full rate, one channel", "at most 80 MiB", fmt.Sprintf("%.0f MiB", float64(rss)/(1<<20)), "peak (VmHWM)")
 	return nil
 }
