@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sfbridge/internal/backoff"
 	"sfbridge/salesforce/auth"
 )
 
@@ -32,7 +33,12 @@ type Config struct {
 	HTTPClient       *http.Client  // default: a client of its own
 	Timeout          time.Duration // of one request; default 2 min, as long as a query may take to begin
 	MaxResponseBytes int64         // of one answer, uncompressed; default 64 MiB
-	Logger           *slog.Logger  // nil discards
+	// Attempts is how often a write is made at most before its transient
+	// failure is returned; default 4. Reads are left to the caller to repeat.
+	Attempts int
+	Backoff  backoff.Policy // between attempts; default half a second growing to 30 s
+
+	Logger *slog.Logger // nil discards
 	// Registerer takes the client's metrics; nil keeps none. With several
 	// orgs, wrap it so that each has a label of its own.
 	Registerer prometheus.Registerer
@@ -60,6 +66,15 @@ func (c *Config) check() error {
 	}
 	if c.MaxResponseBytes <= 0 {
 		c.MaxResponseBytes = 64 << 20
+	}
+	if c.Attempts <= 0 {
+		c.Attempts = 4
+	}
+	if c.Backoff.Base <= 0 {
+		c.Backoff.Base = 500 * time.Millisecond
+	}
+	if c.Backoff.Max <= 0 {
+		c.Backoff.Max = 30 * time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

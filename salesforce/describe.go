@@ -2,8 +2,12 @@ package salesforce
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"sync"
+
+	"sfbridge/salesforce/auth"
 )
 
 // Object describes an sObject (REST API guide, sObject Describe), as far as
@@ -86,12 +90,60 @@ func (o *Object) Field(name string) (*Field, bool) {
 	return nil, false
 }
 
-// Describe describes an object.
+// Describe describes an object. It asks the org each time, and takes the
+// description of the last time if the org says that it still holds (REST API
+// guide, "If-Modified-Since"): the answer is short then, but counts as a call.
+// Do not change what it returns, others may have it too.
 func (c *Client) Describe(ctx context.Context, object string) (*Object, error) {
+	r := &request{method: http.MethodGet, path: c.base() + "/sobjects/" + url.PathEscape(object) + "/describe"}
+	known, cached := c.described.get(object)
+	if cached {
+		r.header = http.Header{"If-Modified-Since": {known.modified}}
+	}
 	var o Object
-	path := c.base() + "/sobjects/" + url.PathEscape(object) + "/describe"
-	if err := c.call(ctx, &request{method: http.MethodGet, path: path}, &o); err != nil {
+	var header http.Header
+	err := c.authorized(ctx, r, func(tok auth.Token) (err error) {
+		header, err = c.once(ctx, r, tok, &o)
+		return err
+	})
+	if e, ok := errors.AsType[*Error](err); ok && cached && e.Status == http.StatusNotModified {
+		return known.object, nil
+	}
+	if err != nil {
 		return nil, err
 	}
+	c.described.put(object, description{&o, header.Get("Last-Modified")})
 	return &o, nil
+}
+
+// description is an object as it was last described.
+type description struct {
+	object   *Object
+	modified string // Last-Modified, as the org wrote it
+}
+
+// descriptions keeps the latest description of each object.
+type descriptions struct {
+	mu     sync.Mutex
+	byName map[string]description // guarded by mu
+}
+
+func (d *descriptions) get(name string) (description, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known, ok := d.byName[name]
+	return known, ok
+}
+
+// put keeps a description that can be asked about again.
+func (d *descriptions) put(name string, got description) {
+	if got.modified == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byName == nil {
+		d.byName = map[string]description{}
+	}
+	d.byName[name] = got
 }

@@ -20,6 +20,7 @@ type Error struct {
 	Fields     []string      // that the error is about, if it names any
 	RetryAfter time.Duration // that the org asked for; 0 if it did not
 	More       int           // further errors in the same answer
+	Candidates []string      // ids of the records that an external id stands for, with DUPLICATE_EXTERNAL_ID of a single row
 }
 
 // Error gives request, code, message, fields and status.
@@ -38,6 +39,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "(HTTP %d)", e.Status)
 	if e.More > 0 {
 		fmt.Fprintf(&b, " and %d more", e.More)
+	}
+	if len(e.Candidates) > 0 {
+		b.WriteString(": " + strings.Join(e.Candidates, ", "))
 	}
 	if hint := hints[e.Code]; hint != "" {
 		b.WriteString("; " + hint)
@@ -70,6 +74,9 @@ var classes = map[string]Class{
 	"TOO_MANY_APEX_REQUESTS":                ClassTransient,
 	"API_CURRENTLY_DISABLED":                ClassTransient,
 	"PLATFORM_EVENT_PUBLISHING_UNAVAILABLE": ClassTransient,
+	"ALL_OR_NONE_OPERATION_ROLLED_BACK":     ClassTransient, // this and the next two: another record of the request was at fault
+	"PROCESSING_HALTED":                     ClassTransient,
+	"BATCH_PROCESSING_HALTED":               ClassTransient,
 	"REQUEST_LIMIT_EXCEEDED":                ClassLimit,
 	"STORAGE_LIMIT_EXCEEDED":                ClassLimit,
 	"LIMIT_EXCEEDED":                        ClassLimit,
@@ -85,6 +92,7 @@ var hints = map[string]string{
 	"INVALID_TYPE":             "check the object's name and the user's access to it",
 	"INVALID_FIELD":            "check the field's name and the user's access to it",
 	"INSUFFICIENT_ACCESS":      "give the user access to the object",
+	"DUPLICATE_EXTERNAL_ID":    "make the external ID field unique, and merge the records that share the value",
 	"INVALID_QUERY_LOCATOR":    "the query's cursor is gone: run the query again",
 	"INVALID_REPLICATION_DATE": "the time span is outside of what the org keeps: read the object in full",
 }
@@ -112,10 +120,13 @@ func Classify(code string, status int) Class {
 func (e *Error) Class() Class { return Classify(e.Code, e.Status) }
 
 // Retryable tells whether the same request may work later with nothing
-// changed. It says nothing of whether a write may have happened: a request
-// that got no answer may have.
+// changed and without harm. It is false for ErrUnknownOutcome: an insert that
+// got no answer may have happened.
 func Retryable(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknownOutcome) {
+		return false
+	}
+	if _, bad := errors.AsType[*ValueError](err); bad {
 		return false
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -123,6 +134,9 @@ func Retryable(err error) bool {
 		return c == ClassTransient || c == ClassLimit
 	}
 	if _, broken := errors.AsType[*answerError](err); broken {
+		return false
+	}
+	if _, broken := errors.AsType[*sourceError](err); broken {
 		return false
 	}
 	return auth.Retryable(err)
@@ -145,3 +159,12 @@ type answerError struct {
 
 func (e *answerError) Error() string { return e.op + ": " + e.err.Error() }
 func (e *answerError) Unwrap() error { return e.err }
+
+// sourceError is a request body that its source could not give.
+type sourceError struct {
+	op  string
+	err error
+}
+
+func (e *sourceError) Error() string { return e.op + ": read body: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
