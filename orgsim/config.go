@@ -58,6 +58,7 @@ type Config struct {
 
 	OAuth OAuthConfig // who may log in
 	REST  RESTConfig  // limits of the REST API
+	Bulk  BulkConfig  // pace and limits of Bulk API 2.0
 
 	Switches Switches
 	Faults   []Fault

@@ -42,6 +42,7 @@ func (k *control) routes() map[string]controlCall {
 		"POST /_control/faults":         k.inject,
 		"DELETE /_control/faults":       k.clearFaults,
 		"POST /_control/http-faults":    k.injectHTTP,
+		"POST /_control/bulk-faults":    k.injectBulk,
 		"POST /_control/tokens":         k.newToken,
 		"POST /_control/tokens/expire":  k.expireTokens,
 		"POST /_control/tokens/revoke":  k.revokeTokens,

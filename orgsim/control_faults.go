@@ -14,10 +14,11 @@ func (k *control) inject(r *http.Request) (any, error) {
 	return map[string]any{"injected": f}, nil
 }
 
-// clearFaults takes back every fault that waits, of both APIs.
+// clearFaults takes back every fault that waits, of all APIs.
 func (k *control) clearFaults(*http.Request) (any, error) {
 	k.org.Heal()
 	k.org.ClearHTTP()
+	k.org.ClearBulk()
 	return map[string]bool{"cleared": true}, nil
 }
 

@@ -58,12 +58,12 @@ func (c *call) limits() error {
 	if err := c.allow(http.MethodGet); err != nil {
 		return err
 	}
-	daily := c.rest.cfg.DailyAPILimit
+	daily, bulk := c.rest.cfg.DailyAPILimit, c.rest.bulk
 	free := func(n int) limit { return limit{Max: n, Remaining: n} }
 	return c.json(http.StatusOK, map[string]limit{
 		"DailyApiRequests":                            {Max: daily, Remaining: max(0, daily-c.rest.usage.used(time.Now()))},
-		"DailyBulkApiBatches":                         free(15000),
-		"DailyBulkV2QueryJobs":                        free(10000),
+		"DailyBulkApiBatches":                         {Max: bulk.cfg.DailyBatches, Remaining: bulk.batchesLeft()},
+		"DailyBulkV2QueryJobs":                        {Max: bulk.cfg.DailyQueries, Remaining: bulk.queriesLeft()},
 		"DailyBulkV2QueryFileStorageMB":               free(976562),
 		"DailyDeliveredPlatformEvents":                free(50000),
 		"HourlyPublishedPlatformEvents":               free(250000),

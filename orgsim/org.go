@@ -140,6 +140,7 @@ func (o *Org) Close() {
 	o.closed = true
 	o.mu.Unlock()
 	o.web.control.work.stop()
+	o.web.rest.bulk.close()
 	o.streams.close()
 	o.closeServers()
 }

@@ -35,6 +35,7 @@ type rest struct {
 	cfg    RESTConfig
 	usage  apiUsage
 	faults httpFaults
+	bulk   *bulk
 
 	mu      sync.Mutex
 	cursors map[string]*cursor // guarded by mu; by cursor id
@@ -51,7 +52,7 @@ func newREST(org *Org, cfg RESTConfig) *rest {
 	if cfg.CursorLife <= 0 {
 		cfg.CursorLife = 48 * time.Hour
 	}
-	return &rest{org: org, cfg: cfg, cursors: map[string]*cursor{}}
+	return &rest{org: org, cfg: cfg, bulk: newBulk(org, org.cfg.Bulk), cursors: map[string]*cursor{}}
 }
 
 // call is one request to the data API.
@@ -188,6 +189,8 @@ func (c *call) route() error {
 		return c.eventSchemaByID(c.path[2])
 	case first == "composite":
 		return c.composite(c.path[1:])
+	case first == "jobs":
+		return c.jobsCall(c.path[1:])
 	}
 	return errNotFound()
 }
@@ -268,5 +271,6 @@ func (c *call) resources() error {
 		"identity": c.rest.org.web.oauth.identityURL(c.r, c.userID),
 		"sobjects": c.base + "/sobjects", "query": c.base + "/query", "queryAll": c.base + "/queryAll",
 		"limits": c.base + "/limits", "event": c.base + "/event", "composite": c.base + "/composite",
+		"jobs": c.base + "/jobs",
 	})
 }
