@@ -82,9 +82,14 @@ func (s *system) start(cfg bridge.Config) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: s.t, b: b, cancel: cancel, done: make(chan error, 1)}
-	go func() { r.done <- b.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		r.done <- b.Run(ctx)
+		close(ended)
+	}()
 	s.t.Cleanup(func() { // for a test that has failed on the way
 		cancel()
+		<-ended
 		b.Close()
 	})
 	return r

@@ -38,6 +38,8 @@ func TestWeek_QuietAndBusyDaysWithFaults_NothingLost(t *testing.T) {
 				two.stop()
 			}
 		}
+		s.net.Heal(s.sb.KafkaAddr)
+		s.net.Heal(s.sb.PubSubAddr)
 		v := s.completeWithin(time.Hour)
 		one.readyWithin(10 * time.Minute)
 		one.stop()
