@@ -57,8 +57,16 @@ var commands = []string{"demo", "run", "check", "status", "sim", "version"}
 
 func TestCommandLine_Mistakes_Give2AndPointToHelp(t *testing.T) {
 	for _, args := range [][]string{
-		{}, {"--nonsense"}, {"walk"}, {"run"}, {"check"}, {"status"}, {"run", "-c"}, {"demo", "--for", "soon"},
-		{"version", "now"}, {"check", "-c", "bridge.yaml", "--online"},
+		{},
+		{"--nonsense"},
+		{"walk"},
+		{"run"},
+		{"check"},
+		{"status"},
+		{"run", "-c"},
+		{"demo", "--for", "soon"},
+		{"version", "now"},
+		{"check", "-c", "bridge.yaml", "--online"},
 	} {
 		code, out, errs := sfbridge(args...)
 		if code != 2 {

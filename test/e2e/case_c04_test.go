@@ -29,8 +29,10 @@ func wideObject() orgsim.ObjectDef {
 func TestC04_ChangedFields_AreNames(t *testing.T) {
 	text := orgsim.String
 	null := orgsim.Value{}
-	full := map[string]orgsim.Value{"F00__c": text("a"), "F63__c": text("b"), "F64__c": text("c"), "Last__c": text("d"),
-		"Site__Street__s": text("e"), "Site__City__s": text("f")}
+	full := map[string]orgsim.Value{
+		"F00__c": text("a"), "F63__c": text("b"), "F64__c": text("c"), "Last__c": text("d"),
+		"Site__Street__s": text("e"), "Site__City__s": text("f"),
+	}
 	tests := []struct {
 		name    string
 		object  string
@@ -39,22 +41,43 @@ func TestC04_ChangedFields_AreNames(t *testing.T) {
 		changed []string
 		nulled  []string
 	}{
-		{"top fields", "Account", map[string]orgsim.Value{"Phone": text("1")},
+		{
+			"top fields", "Account",
+			map[string]orgsim.Value{"Phone": text("1")},
 			map[string]orgsim.Value{"Name": text("Acme 2"), "Phone": null, "Tier__c": text("Gold")},
-			[]string{"Name", "Phone", "Tier__c"}, []string{"Phone"}},
-		{"nested fields", "Account", map[string]orgsim.Value{"BillingStreet": text("Main St 1"), "BillingCity": text("Bern")},
+			[]string{"Name", "Phone", "Tier__c"},
+			[]string{"Phone"},
+		},
+		{
+			"nested fields", "Account",
+			map[string]orgsim.Value{"BillingStreet": text("Main St 1"), "BillingCity": text("Bern")},
 			map[string]orgsim.Value{"BillingCity": null, "BillingCountry": text("CH"), "ShippingCity": text("Basel"), "Site": text("x")},
-			[]string{"BillingAddress.City", "BillingAddress.Country", "ShippingAddress.City", "Site"}, []string{"BillingAddress.City"}},
-		{"only nested fields", "Account", map[string]orgsim.Value{"BillingCity": text("Bern")},
-			map[string]orgsim.Value{"BillingCity": text("Thun")}, []string{"BillingAddress.City"}, nil},
-		{"a person's name", "Contact", map[string]orgsim.Value{"FirstName": text("Ada")},
+			[]string{"BillingAddress.City", "BillingAddress.Country", "ShippingAddress.City", "Site"},
+			[]string{"BillingAddress.City"},
+		},
+		{
+			"only nested fields", "Account",
+			map[string]orgsim.Value{"BillingCity": text("Bern")},
+			map[string]orgsim.Value{"BillingCity": text("Thun")},
+			[]string{"BillingAddress.City"},
+			nil,
+		},
+		{
+			"a person's name", "Contact",
+			map[string]orgsim.Value{"FirstName": text("Ada")},
 			map[string]orgsim.Value{"FirstName": null, "LastName": text("Byron"), "Email": text("ada@example.com")},
-			[]string{"Email", "Name.FirstName", "Name.LastName"}, []string{"Name.FirstName"}},
-		{"beyond 64 bits", "Wide__c", full,
-			map[string]orgsim.Value{"F00__c": text("z"), "F63__c": null, "F64__c": text("y"), "F89__c": text("x"), "Last__c": null,
-				"Site__Street__s": null, "Site__City__s": text("w")},
+			[]string{"Email", "Name.FirstName", "Name.LastName"},
+			[]string{"Name.FirstName"},
+		},
+		{
+			"beyond 64 bits", "Wide__c", full,
+			map[string]orgsim.Value{
+				"F00__c": text("z"), "F63__c": null, "F64__c": text("y"), "F89__c": text("x"), "Last__c": null,
+				"Site__Street__s": null, "Site__City__s": text("w"),
+			},
 			[]string{"F00__c", "F63__c", "F64__c", "F89__c", "Last__c", "Site__c.City", "Site__c.Street"},
-			[]string{"F63__c", "Last__c", "Site__c.Street"}},
+			[]string{"F63__c", "Last__c", "Site__c.Street"},
+		},
 		{"nothing but the last field", "Wide__c", full, map[string]orgsim.Value{"Last__c": text("q")}, []string{"Last__c"}, nil},
 	}
 	for _, nullFirst := range []bool{false, true} {

@@ -54,8 +54,10 @@ func TestC13_MoreStreamsThanAConnectionAllows_AllAreServed(t *testing.T) {
 func TestC13_ResourceExhaustedOnOpen_Heals(t *testing.T) {
 	org, channels := manyObjects(20)
 	bubble(t, org, func(s *system) {
-		s.inject(orgsim.Fault{Kind: orgsim.FaultStatus, On: orgsim.OnOpen, Method: "Subscribe",
-			ErrorCode: "service.protection.stream.limit.triggered", Count: 60})
+		s.inject(orgsim.Fault{
+			Kind: orgsim.FaultStatus, On: orgsim.OnOpen, Method: "Subscribe",
+			ErrorCode: "service.protection.stream.limit.triggered", Count: 60,
+		})
 		r := s.start(s.config(channels...))
 		s.oneEach(20)
 		if v := s.completeWithin(30 * time.Minute); v.RecordsCommitted != 20 {

@@ -28,8 +28,11 @@ func TestC40_OneRecordTooLarge_GoesAlone(t *testing.T) {
 		notes map[string]orgsim.Value // together beyond the limit
 		even  map[string]orgsim.Value // as long, and all the same letter
 	}{
-		{"a small limit", 50_000, map[string]orgsim.Value{"Notes__c": orgsim.String(noise(100_000))},
-			map[string]orgsim.Value{"Notes__c": orgsim.String(strings.Repeat("a", 100_000))}},
+		{
+			"a small limit", 50_000,
+			map[string]orgsim.Value{"Notes__c": orgsim.String(noise(100_000))},
+			map[string]orgsim.Value{"Notes__c": orgsim.String(strings.Repeat("a", 100_000))},
+		},
 		{"the default limit", 0, longTexts(noise(131_000)), longTexts(strings.Repeat("a", 131_000))},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tooLarge(t, tt.limit, tt.notes, tt.even) })

@@ -23,8 +23,10 @@ func clusterBubble(t *testing.T, org orgsim.Config, fn func(*system, *kfake.Clus
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &system{t: t, net: pipenet.New(), log: slog.New(slog.DiscardHandler)}
-		k, err := embedded.StartKafka(embedded.KafkaConfig{ListenFn: s.net.Listen, Brokers: 3,
-			BrokerConfigs: map[string]string{"default.replication.factor": "3"}})
+		k, err := embedded.StartKafka(embedded.KafkaConfig{
+			ListenFn: s.net.Listen, Brokers: 3,
+			BrokerConfigs: map[string]string{"default.replication.factor": "3"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,18 +89,40 @@ func TestCluster_ErrorsOfBrokers_EveryChangeOnce(t *testing.T) {
 		key kmsg.Key
 		err *kerr.Error
 	}{
-		{kmsg.Produce, kerr.NotLeaderForPartition}, {kmsg.Produce, kerr.RequestTimedOut}, {kmsg.Produce, kerr.NotEnoughReplicas},
-		{kmsg.Produce, kerr.NotEnoughReplicasAfterAppend}, {kmsg.Produce, kerr.KafkaStorageError}, {kmsg.Produce, kerr.UnknownTopicOrPartition},
-		{kmsg.Produce, kerr.OutOfOrderSequenceNumber}, {kmsg.Produce, kerr.InvalidProducerEpoch}, {kmsg.Produce, kerr.UnknownServerError},
-		{kmsg.Produce, kerr.CorruptMessage}, {kmsg.Produce, kerr.InvalidTxnState},
-		{kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions}, {kmsg.AddPartitionsToTxn, kerr.CoordinatorLoadInProgress},
-		{kmsg.AddPartitionsToTxn, kerr.NotCoordinator}, {kmsg.AddPartitionsToTxn, kerr.InvalidTxnState}, {kmsg.AddPartitionsToTxn, kerr.UnknownServerError},
-		{kmsg.EndTxn, kerr.ConcurrentTransactions}, {kmsg.EndTxn, kerr.CoordinatorNotAvailable}, {kmsg.EndTxn, kerr.NotCoordinator},
-		{kmsg.EndTxn, kerr.RequestTimedOut}, {kmsg.EndTxn, kerr.InvalidTxnState}, {kmsg.EndTxn, kerr.ProducerFenced}, {kmsg.EndTxn, kerr.UnknownServerError},
-		{kmsg.InitProducerID, kerr.CoordinatorLoadInProgress}, {kmsg.InitProducerID, kerr.ConcurrentTransactions}, {kmsg.InitProducerID, kerr.UnknownServerError},
-		{kmsg.Metadata, kerr.LeaderNotAvailable}, {kmsg.ListOffsets, kerr.NotLeaderForPartition}, {kmsg.Fetch, kerr.NotLeaderForPartition},
-		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable}, {kmsg.JoinGroup, kerr.NotCoordinator}, {kmsg.SyncGroup, kerr.RebalanceInProgress},
-		{kmsg.Heartbeat, kerr.UnknownMemberID}, {kmsg.Heartbeat, kerr.CoordinatorNotAvailable},
+		{kmsg.Produce, kerr.NotLeaderForPartition},
+		{kmsg.Produce, kerr.RequestTimedOut},
+		{kmsg.Produce, kerr.NotEnoughReplicas},
+		{kmsg.Produce, kerr.NotEnoughReplicasAfterAppend},
+		{kmsg.Produce, kerr.KafkaStorageError},
+		{kmsg.Produce, kerr.UnknownTopicOrPartition},
+		{kmsg.Produce, kerr.OutOfOrderSequenceNumber},
+		{kmsg.Produce, kerr.InvalidProducerEpoch},
+		{kmsg.Produce, kerr.UnknownServerError},
+		{kmsg.Produce, kerr.CorruptMessage},
+		{kmsg.Produce, kerr.InvalidTxnState},
+		{kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions},
+		{kmsg.AddPartitionsToTxn, kerr.CoordinatorLoadInProgress},
+		{kmsg.AddPartitionsToTxn, kerr.NotCoordinator},
+		{kmsg.AddPartitionsToTxn, kerr.InvalidTxnState},
+		{kmsg.AddPartitionsToTxn, kerr.UnknownServerError},
+		{kmsg.EndTxn, kerr.ConcurrentTransactions},
+		{kmsg.EndTxn, kerr.CoordinatorNotAvailable},
+		{kmsg.EndTxn, kerr.NotCoordinator},
+		{kmsg.EndTxn, kerr.RequestTimedOut},
+		{kmsg.EndTxn, kerr.InvalidTxnState},
+		{kmsg.EndTxn, kerr.ProducerFenced},
+		{kmsg.EndTxn, kerr.UnknownServerError},
+		{kmsg.InitProducerID, kerr.CoordinatorLoadInProgress},
+		{kmsg.InitProducerID, kerr.ConcurrentTransactions},
+		{kmsg.InitProducerID, kerr.UnknownServerError},
+		{kmsg.Metadata, kerr.LeaderNotAvailable},
+		{kmsg.ListOffsets, kerr.NotLeaderForPartition},
+		{kmsg.Fetch, kerr.NotLeaderForPartition},
+		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable},
+		{kmsg.JoinGroup, kerr.NotCoordinator},
+		{kmsg.SyncGroup, kerr.RebalanceInProgress},
+		{kmsg.Heartbeat, kerr.UnknownMemberID},
+		{kmsg.Heartbeat, kerr.CoordinatorNotAvailable},
 	} {
 		t.Run(f.key.Name()+" "+f.err.Message, func(t *testing.T) {
 			bubble(t, orgsim.Config{Seed: 1700}, func(s *system) {

@@ -21,8 +21,11 @@ func TestFaults_EachOfTheOrg_HealsByItself(t *testing.T) {
 		"half-open connection": {{Kind: orgsim.FaultBlackhole}},
 		"half-open on open":    {{Kind: orgsim.FaultDisconnect}, {Kind: orgsim.FaultBlackhole, On: orgsim.OnOpen, Method: "Subscribe"}},
 		"connection cut":       {{Kind: orgsim.FaultDisconnect}},
-		"connection cut thrice": {{Kind: orgsim.FaultDisconnect}, {Kind: orgsim.FaultDisconnect, On: orgsim.OnFirst},
-			{Kind: orgsim.FaultDisconnect, On: orgsim.OnOpen, Method: "Subscribe"}},
+		"connection cut thrice": {
+			{Kind: orgsim.FaultDisconnect},
+			{Kind: orgsim.FaultDisconnect, On: orgsim.OnFirst},
+			{Kind: orgsim.FaultDisconnect, On: orgsim.OnOpen, Method: "Subscribe"},
+		},
 		"reset without trailers": {{Kind: orgsim.FaultReset, Count: 2, Every: 3}},
 		"goaway":                 {{Kind: orgsim.FaultGoAway, Delay: time.Second}},
 		"goaway, too many pings": {{Kind: orgsim.FaultGoAway, Message: "too_many_pings"}},

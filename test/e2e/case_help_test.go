@@ -43,8 +43,10 @@ type host struct {
 func (s *system) host() *host {
 	s.t.Helper()
 	h := &host{net: pipenet.New()}
-	for _, addr := range []string{s.sb.KafkaAddr, s.sb.PubSubAddr, strings.TrimPrefix(s.sb.OrgURL, "http://"),
-		strings.TrimPrefix(s.sb.RegistryURL, "http://")} {
+	for _, addr := range []string{
+		s.sb.KafkaAddr, s.sb.PubSubAddr, strings.TrimPrefix(s.sb.OrgURL, "http://"),
+		strings.TrimPrefix(s.sb.RegistryURL, "http://"),
+	} {
 		lis, err := h.net.Listen("tcp", addr)
 		if err != nil {
 			s.t.Fatal(err)

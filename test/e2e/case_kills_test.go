@@ -111,8 +111,10 @@ func (k *killing) step() {
 		k.net.Blackhole(k.sb.KafkaAddr)
 		time.AfterFunc(pause, func() { k.net.Heal(k.sb.KafkaAddr) })
 	case 4:
-		k.inject(orgsim.Fault{Kind: []orgsim.FaultKind{orgsim.FaultDisconnect, orgsim.FaultEnd, orgsim.FaultReset,
-			orgsim.FaultGoAway, orgsim.FaultRedeliver, orgsim.FaultStall}[k.rng.IntN(6)], After: k.rng.IntN(20), Delay: pause, Events: 1})
+		k.inject(orgsim.Fault{Kind: []orgsim.FaultKind{
+			orgsim.FaultDisconnect, orgsim.FaultEnd, orgsim.FaultReset,
+			orgsim.FaultGoAway, orgsim.FaultRedeliver, orgsim.FaultStall,
+		}[k.rng.IntN(6)], After: k.rng.IntN(20), Delay: pause, Events: 1})
 	case 5:
 		k.sb.Org.RevokeAll(k.rng.IntN(2) == 0)
 	case 6:

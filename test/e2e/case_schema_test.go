@@ -40,7 +40,7 @@ func TestSchemaChange_InTheMiddleOfABatch_EachEventByItsOwn(t *testing.T) {
 			at := slices.IndexFunc(def.Fields, func(f *orgsim.FieldDef) bool { return f.Name == "Type" })
 			def.Fields = slices.Insert(def.Fields, at, &orgsim.FieldDef{Name: "Region__c", Type: orgsim.TypeString})
 		})
-		s.update(ids[0], map[string]orgsim.Value{"Phone": orgsim.String("2"), "Region__c": orgsim.String("EU"), "BillingCity": orgsim.Value{}})
+		s.update(ids[0], map[string]orgsim.Value{"Phone": orgsim.String("2"), "Region__c": orgsim.String("EU"), "BillingCity": {}})
 		s.accounts(5, "New")
 		cfg := s.config(accountChannel)
 		cfg.Topics.Partitions = 1

@@ -72,8 +72,10 @@ func (s *realSystem) everyKindOfValue() {
 		"Depot__Latitude__s": num("-33.5"), "Depot__Longitude__s": num("151.25"), "ERP_Id__c": text(fmt.Sprint("E", time.Now().UnixNano())),
 	})
 	s.update(id, map[string]orgsim.Value{"Total__c": num("-0.01"), "Due__c": {}, "Ship_To__City__s": {}, "Paid__c": orgsim.Bool(false), "Notes__c": text("short")})
-	account := s.insert("Account", map[string]orgsim.Value{"BillingStreet": text("Main St 1"), "BillingCity": text("Bern"),
-		"AnnualRevenue": num("9007199254740993"), "NumberOfEmployees": orgsim.Int(42), "Score__c": num("0.0001"), "Tags__c": text("a;b")})
+	account := s.insert("Account", map[string]orgsim.Value{
+		"BillingStreet": text("Main St 1"), "BillingCity": text("Bern"),
+		"AnnualRevenue": num("9007199254740993"), "NumberOfEmployees": orgsim.Int(42), "Score__c": num("0.0001"), "Tags__c": text("a;b"),
+	})
 	contact := s.insert("Contact", map[string]orgsim.Value{"FirstName": text("Ada"), "AccountId": text(account), "Birthdate": orgsim.Date(-5000)})
 	s.update(contact, map[string]orgsim.Value{"FirstName": {}, "Salutation": text("Dr.")})
 	var many []string

@@ -193,8 +193,10 @@ func TestStart_CheckpointOfAnotherOrg_IsRefused(t *testing.T) {
 		s.insert("Account", nil)
 		s.completeWithin(time.Minute)
 		r.stop()
-		other, err := sandbox.Start(sandbox.Config{Org: orgsim.Config{Seed: 1103, OrgID: "00DSB0000000002"}, KafkaAddr: s.sb.KafkaAddr,
-			RegistryURL: s.sb.RegistryURL, Listen: s.net.Listen, Dial: s.net.Dial, Logger: s.log})
+		other, err := sandbox.Start(sandbox.Config{
+			Org: orgsim.Config{Seed: 1103, OrgID: "00DSB0000000002"}, KafkaAddr: s.sb.KafkaAddr,
+			RegistryURL: s.sb.RegistryURL, Listen: s.net.Listen, Dial: s.net.Dial, Logger: s.log,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
