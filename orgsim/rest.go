@@ -67,9 +67,10 @@ type call struct {
 	path    []string // segments behind the version, percent-decoded
 	token   string
 	userID  string
-	access  Access // what the user may not see
-	client  string // of Sforce-Call-Options
-	cut     bool   // the connection is to be cut before the answer
+	access  Access   // what the user may not see
+	client  string   // of Sforce-Call-Options
+	cut     bool     // the connection is to be cut before the answer
+	within  *txStore // of an all-or-none composite; nil = the org
 }
 
 // caller says who makes the change, for events.
@@ -200,7 +201,7 @@ func (c *call) sobjects(path []string) error {
 	if len(path) == 0 {
 		return c.describeGlobal()
 	}
-	def := c.rest.org.Object(path[0])
+	def := c.store().Object(path[0])
 	if len(path) == 2 && path[1] == "eventSchema" {
 		return c.eventSchemaByName(path[0])
 	}

@@ -34,10 +34,13 @@ func failedRow(id string, err error) rowResult {
 	return rowResult{ID: id, Errors: []rowError{{StatusCode: e.Code, Message: e.Message, Fields: emptyIfNil(e.Fields)}}}
 }
 
-// composite routes /composite/sobjects; the other composite resources are not
-// simulated.
+// composite routes /composite and /composite/sobjects; batch, graph and tree
+// are not simulated.
 func (c *call) composite(path []string) error {
-	if len(path) == 0 || path[0] != "sobjects" || len(path) > 3 {
+	if len(path) == 0 {
+		return c.compositeCalls()
+	}
+	if path[0] != "sobjects" || len(path) > 3 {
 		return errNotFound()
 	}
 	switch {
@@ -111,7 +114,7 @@ func (c *call) checkChunks(records []map[string]any) error {
 func (c *call) collection(n int, allOrNone bool, one func(tx *Tx, i int) (rowResult, error)) error {
 	out := make([]rowResult, n)
 	rolledBack := errors.New("rolled back")
-	_, err := c.rest.org.Transact(c.ctx, c.caller(), func(tx *Tx) error {
+	_, err := c.store().Transact(c.ctx, c.caller(), func(tx *Tx) error {
 		failed := false
 		for i := range n {
 			err := tx.Try(func() (err error) {
@@ -217,7 +220,7 @@ func without(rec map[string]any, key string) map[string]any {
 // collectionUpsert is PATCH /composite/sobjects/<O>/<field>. Rows that share
 // a key all fail.
 func (c *call) collectionUpsert(object, field string) error {
-	def := c.rest.org.Object(object)
+	def := c.store().Object(object)
 	if def == nil || def.Event || c.access.forbids(def.Name) {
 		return errNotFound()
 	}
@@ -269,7 +272,7 @@ func (c *call) collectionDelete() error {
 
 // collectionGet reads rows of one object by id; what is not there is null.
 func (c *call) collectionGet(object string) error {
-	def := c.rest.org.Object(object)
+	def := c.store().Object(object)
 	if def == nil || def.Event || c.access.forbids(def.Name) {
 		return errNotFound()
 	}
@@ -302,7 +305,7 @@ func (c *call) collectionGet(object string) error {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		r := c.rest.org.Get(strings.TrimSpace(id))
+		r := c.store().Get(strings.TrimSpace(id))
 		if r == nil || r.Deleted || r.Object != def.Name {
 			body = append(body, "null"...)
 			continue

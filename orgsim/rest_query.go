@@ -46,11 +46,11 @@ func (c *call) query(all bool) error {
 	if err != nil {
 		return err
 	}
-	plan, err := soql.Bind(q, catalog{c.rest.org, c.access}, time.Now())
+	plan, err := soql.Bind(q, catalog{c.store(), c.access}, time.Now())
 	if err != nil {
 		return err
 	}
-	res := plan.Run(rowSource{c.rest.org}, soql.Options{Deleted: all})
+	res := plan.Run(rowSource{c.store()}, soql.Options{Deleted: all})
 	cur := &cursor{token: c.token, size: c.pageSize(res), res: res, expires: time.Now().Add(c.rest.cfg.CursorLife)}
 	if res.Len() > cur.size {
 		c.rest.keep(cur)

@@ -39,7 +39,7 @@ func (c *call) create(def *ObjectDef) error {
 		return err
 	}
 	var id string
-	_, err = c.rest.org.Transact(c.ctx, c.caller(), func(tx *Tx) error {
+	_, err = c.store().Transact(c.ctx, c.caller(), func(tx *Tx) error {
 		values, err := c.values(tx, def, body, "")
 		if err == nil {
 			id, err = tx.Insert(def.Name, values)
@@ -141,7 +141,7 @@ func (c *call) row(def *ObjectDef, idText string) error {
 			Message: "Provided external ID field does not exist or is not accessible: " + idText,
 		}
 	}
-	r := c.rest.org.Get(id)
+	r := c.store().Get(id)
 	switch {
 	case r == nil && c.method == http.MethodDelete:
 		return &apiError{Status: http.StatusNotFound, Code: CodeInvalidCrossReference, Message: "invalid cross reference id", Fields: []string{}}
@@ -162,7 +162,7 @@ func (c *call) rowCall(def *ObjectDef, r *Record) error {
 		return err
 	}
 	if c.method == http.MethodDelete {
-		_, err := c.rest.org.Transact(c.ctx, c.caller(), func(tx *Tx) error { return tx.Delete(r.ID) })
+		_, err := c.store().Transact(c.ctx, c.caller(), func(tx *Tx) error { return tx.Delete(r.ID) })
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (c *call) rowCall(def *ObjectDef, r *Record) error {
 }
 
 func (c *call) update(def *ObjectDef, id string, body map[string]any, key string) error {
-	_, err := c.rest.org.Transact(c.ctx, c.caller(), func(tx *Tx) error {
+	_, err := c.store().Transact(c.ctx, c.caller(), func(tx *Tx) error {
 		values, err := c.values(tx, def, body, key)
 		if err != nil {
 			return err
@@ -272,7 +272,7 @@ func (c *call) byExternalID(def *ObjectDef, field, value string) error {
 	if c.method == http.MethodPatch {
 		return c.upsert(def, f, key)
 	}
-	rows := c.rest.org.FindByExternalID(def.Name, f.Name, key)
+	rows := c.store().FindByExternalID(def.Name, f.Name, key)
 	switch len(rows) {
 	case 0:
 		return errNotFound()
@@ -300,7 +300,7 @@ func (c *call) upsert(def *ObjectDef, f *FieldDef, key Value) error {
 	updateOnly := strings.EqualFold(c.r.URL.Query().Get("updateOnly"), "true")
 	var id string
 	var created bool
-	_, err = c.rest.org.Transact(c.ctx, c.caller(), func(tx *Tx) error {
+	_, err = c.store().Transact(c.ctx, c.caller(), func(tx *Tx) error {
 		values, err := c.values(tx, def, body, f.Name)
 		if err != nil {
 			return err
@@ -312,7 +312,7 @@ func (c *call) upsert(def *ObjectDef, f *FieldDef, key Value) error {
 		return err
 	})
 	if e, ok := errors.AsType[*FieldError](err); ok && e.Code == CodeDuplicateExternalID {
-		return c.choices(def, c.rest.org.FindByExternalID(def.Name, f.Name, key))
+		return c.choices(def, c.store().FindByExternalID(def.Name, f.Name, key))
 	}
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // catalog shows the org's objects to a query, as far as its user sees them.
 type catalog struct {
-	org    *Org
+	org    store
 	access Access
 }
 
@@ -92,7 +92,7 @@ func queryField(f *FieldDef) soql.Field {
 }
 
 // rowSource gives the org's rows to a query.
-type rowSource struct{ org *Org }
+type rowSource struct{ org store }
 
 // Scan walks the rows as they are now.
 func (s rowSource) Scan(object string, deleted bool, fn func(soql.Row) bool) {
