@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -51,6 +52,43 @@ func TestShutdown_UnderLoad_LosesAndRepeatsNothing(t *testing.T) {
 		if v.ChangesMade < 1000 {
 			t.Errorf("only %d changes: this tested little", v.ChangesMade)
 		}
+	})
+}
+
+// TestShutdown_CommitsWhatIsInHand stops the bridge when all events have been
+// received and a slow Kafka has taken few of them: the rest is written before
+// the process leaves.
+func TestShutdown_CommitsWhatIsInHand(t *testing.T) {
+	bubble(t, orgsim.Config{Seed: 1005, MaxBatch: 5}, func(s *system) {
+		r := s.start(s.config(accountChannel))
+		r.readyWithin(10 * time.Second)
+		s.insert("Account", nil)
+		s.completeWithin(time.Minute)
+		s.net.Latency(s.sb.KafkaAddr, 100*time.Millisecond)
+		s.accounts(50, "In hand")
+		for inHand := 0; inHand < 45; time.Sleep(time.Millisecond) {
+			var status struct {
+				Channels []struct {
+					InHand int `json:"in_hand"`
+					Events int
+				}
+			}
+			if _, body := r.page("/api/status"); json.Unmarshal([]byte(body), &status) != nil || len(status.Channels) != 1 {
+				t.Fatalf("status: %s", body)
+			}
+			inHand = status.Channels[0].InHand
+			if status.Channels[0].Events > 40 {
+				t.Fatal("Kafka was quicker: this tests nothing")
+			}
+		}
+		r.stop()
+		s.net.Heal(s.sb.KafkaAddr)
+		if n := len(s.topic("sf.cdc.Account")); n < 46 {
+			t.Errorf("%d records after an orderly end, want at least the 46 that had been received", n)
+		}
+		r = s.start(s.config(accountChannel))
+		s.completeWithin(time.Minute)
+		r.stop()
 	})
 }
 

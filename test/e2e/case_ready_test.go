@@ -22,7 +22,7 @@ func TestReadiness_KafkaAwayForLongerThanASession_IsRed(t *testing.T) {
 				r := s.start(cfg)
 				r.readyWithin(10 * time.Second)
 				away(s)
-				time.Sleep(40 * time.Second)
+				time.Sleep(12 * time.Second)
 				for range 10 * 60 { // ten minutes without work in the org, and none without a reason
 					time.Sleep(time.Second)
 					if len(r.b.Problems()) == 0 {

@@ -109,6 +109,30 @@ func TestSchemaRefused_ChannelStopsAndHealsByItself(t *testing.T) {
 	})
 }
 
+// TestSchemaRefused_InTheMiddleOfAResponse_NothingIsPassedOver puts events that
+// the registry does not let through behind others in one response.
+func TestSchemaRefused_InTheMiddleOfAResponse_NothingIsPassedOver(t *testing.T) {
+	bubble(t, orgsim.Config{Seed: 704}, func(s *system) {
+		s.accounts(5, "Old")
+		s.alter("Account", retype("Score__c"))
+		s.accounts(5, "New")
+		r := s.start(s.config(accountChannel))
+		s.until(time.Minute, "the channel stops", func() bool { return strings.Contains(r.problem(part(accountChannel)), "stopped") })
+		time.Sleep(5 * time.Minute)
+		r.stop()
+		r = s.start(s.config(accountChannel)) // a restart does not help
+		s.until(time.Minute, "the channel stops again", func() bool { return strings.Contains(r.problem(part(accountChannel)), "stopped") })
+		if err := s.sb.Registry.SetCompatibility("sf.cdc.Account-value", sr.CompatNone); err != nil {
+			t.Fatal(err)
+		}
+		r.readyWithin(5 * time.Minute)
+		if v := s.completeWithin(time.Minute); v.RecordsCommitted != 10 || v.SetAside != 0 {
+			t.Errorf("%d records and %d set aside, want 10 and 0", v.RecordsCommitted, v.SetAside)
+		}
+		r.stop()
+	})
+}
+
 // TestRegistryAway_ForAMinute_NothingLost lets the registry fail when a new
 // schema needs it: answers of 503, or no answers.
 func TestRegistryAway_ForAMinute_NothingLost(t *testing.T) {
