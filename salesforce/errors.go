@@ -74,6 +74,7 @@ var classes = map[string]Class{
 	"TOO_MANY_APEX_REQUESTS":                ClassTransient,
 	"API_CURRENTLY_DISABLED":                ClassTransient,
 	"PLATFORM_EVENT_PUBLISHING_UNAVAILABLE": ClassTransient,
+	"TooManyLockFailure":                    ClassTransient, // Bulk API
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK":     ClassTransient, // this and the next two: another record of the request was at fault
 	"PROCESSING_HALTED":                     ClassTransient,
 	"BATCH_PROCESSING_HALTED":               ClassTransient,
@@ -126,8 +127,11 @@ func Retryable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknownOutcome) {
 		return false
 	}
-	if _, bad := errors.AsType[*ValueError](err); bad {
-		return false
+	if own, says := errors.AsType[interface {
+		error
+		Retryable() bool
+	}](err); says {
+		return own.Retryable()
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		c := e.Class()

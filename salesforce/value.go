@@ -23,6 +23,9 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("record %d: field %s: %s", e.Index, e.Field, e.Reason)
 }
 
+// Retryable is false: the record has to change first.
+func (e *ValueError) Retryable() bool { return false }
+
 // Numbers are written as the digits they came with. A float has lost them: it
 // turned 9007199254740993 into another row's key (C58 of the users' cases).
 const noFloats = "a float cannot hold every number: give a json.Number with the digits"
