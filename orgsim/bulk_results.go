@@ -78,7 +78,7 @@ func (c *call) csv(body []byte) error {
 		panic(http.ErrAbortHandler) // net/http cuts the connection and stays silent
 	}
 	h := c.w.Header()
-	h.Set("Content-Type", "text/csv")
+	h.Set("Content-Type", "text/csv;charset=UTF-8") // simple-salesforce reads Latin-1 without the charset
 	if len(body) < minGzip || !strings.Contains(c.r.Header.Get("Accept-Encoding"), "gzip") {
 		c.w.WriteHeader(http.StatusOK)
 		_, err := c.w.Write(body)

@@ -69,7 +69,7 @@ func (a *api) waitJob(path string) jobView {
 func (a *api) results(id, name string, comma rune) (header []string, rows [][]string) {
 	a.t.Helper()
 	ans := a.do("GET", "/jobs/ingest/"+id+"/"+name, "")
-	if ans.status != http.StatusOK || ans.header.Get("Content-Type") != "text/csv" {
+	if ans.status != http.StatusOK || ans.header.Get("Content-Type") != "text/csv;charset=UTF-8" {
 		a.t.Fatalf("%s: %d %s", name, ans.status, ans.body)
 	}
 	r := csv.NewReader(strings.NewReader(ans.body))
