@@ -140,7 +140,7 @@ func (c *call) shape(j *bulkJob, contentType, ending, delimiter string) error {
 	}
 	j.delimiter, j.form = delimiter, csvForm{delimiter: delimiters[delimiter], crlf: ending == "CRLF"}
 	j.caller = c.caller()
-	j.caller.API = "bulkapi"
+	j.caller.API, j.caller.AllowDuplicates = "bulkapi", false // the header is one of REST and SOAP
 	j.call = &call{rest: c.rest, version: c.version, base: c.base, userID: c.userID, access: c.access}
 	return nil
 }

@@ -60,6 +60,8 @@ type Config struct {
 	REST  RESTConfig  // limits of the REST API
 	Bulk  BulkConfig  // pace and limits of Bulk API 2.0
 
+	Rules Rules // of the admins; none by default
+
 	Switches Switches
 	Faults   []Fault
 	Logger   *slog.Logger // nil = discard

@@ -17,6 +17,8 @@ func FuzzControl(f *testing.F) {
 		{"/alter", `{"object":"Account","before":"Phone","add":[{"name":"Region__c","type":"picklist","picklist":["North"]}],"remove":["Fax"],"change":[null]}`},
 		{"/faults", `{kind: stall, at: 30s, delay: 2m}`},
 		{"/http-faults", `{"path":"/limits","delay":"1ms"}`},
+		{"/rules", `{validation: [{object: Account, message: m, when: [{field: Phone, op: "null"}]}], duplicates: [{object: Contact, fields: [Email]}], governor: [{object: Account, rows: 5}]}`},
+		{"/locks", `{ids: ["001SB0000000001"], for: 30s}`},
 		{"/bulk-faults", `{kind: fail, object: Account, rows: 200, count: 1, text: TooManyLockFailure}`},
 		{"/channels", `{"name":"/data/Sales__chn","members":[{"object":"Account","enriched":["Name"]}]}`},
 		{"/gap", `{"object":"Account","type":"GAP_UPDATE","ids":["001SB0000000001"]}`},

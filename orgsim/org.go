@@ -36,6 +36,8 @@ type Org struct {
 	channels map[string]ChannelDef      // custom channels by name
 	access   map[string]Access          // by user id
 	userID   string
+	rules    Rules
+	locks    map[string]time.Time // rows held, until when; zero = until released
 	closed   bool
 
 	bus     *bus
@@ -61,7 +63,7 @@ func New(cfg Config) (*Org, error) {
 	}
 	o := empty(cfg)
 	o.web = newWeb(o)
-	for _, step := range []func() error{o.defineAll, o.checkReferences, o.addIntegrationUser, o.openChannels} {
+	for _, step := range []func() error{o.defineAll, o.checkReferences, o.addIntegrationUser, o.openChannels, func() error { return o.SetRules(cfg.Rules) }} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -82,7 +84,7 @@ func empty(cfg Config) *Org {
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 1)),
 		commits: commitState{number: firstCommitNumber},
 		schemas: map[event.SchemaID]*schema{}, captured: map[string]bool{}, detailed: map[string]bool{},
-		channels: map[string]ChannelDef{}, access: map[string]Access{},
+		channels: map[string]ChannelDef{}, access: map[string]Access{}, locks: map[string]time.Time{},
 		bus:    newBus(&cfg, rand.New(rand.NewPCG(cfg.Seed, 2))),
 		ledger: &Ledger{keep: cfg.KeepLedger, idBytes: cfg.Switches.ReplayIDBytes, counts: map[string]int64{}},
 		usage:  newUsage(),

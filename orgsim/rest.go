@@ -75,7 +75,21 @@ type call struct {
 
 // caller says who makes the change, for events.
 func (c *call) caller() Caller {
-	return Caller{UserID: c.userID, API: "rest", Version: strconv.Itoa(c.version) + ".0", Client: c.client}
+	return Caller{
+		UserID: c.userID, API: "rest", Version: strconv.Itoa(c.version) + ".0", Client: c.client,
+		AllowDuplicates: allowSave(c.r.Header.Get("Sforce-Duplicate-Rule-Header")),
+	}
+}
+
+// allowSave reads the header that saves rows in spite of duplicate rules.
+func allowSave(header string) bool {
+	for _, option := range strings.FieldsFunc(header, func(r rune) bool { return r == ';' || r == ',' }) {
+		name, value, _ := strings.Cut(option, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "allowSave") && strings.EqualFold(strings.TrimSpace(value), "true") {
+			return true
+		}
+	}
+	return false
 }
 
 // serve answers a request to /services/data.

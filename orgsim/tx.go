@@ -14,6 +14,8 @@ type Caller struct {
 	API     string // rest, soap, bulkapi, apex, ...; empty = neither an API nor the user interface, so an empty changeOrigin
 	Version string // 64.0; empty = the org's API version
 	Client  string // of Sforce-Call-Options; empty = none given
+
+	AllowDuplicates bool // allowSave=true of Sforce-Duplicate-Rule-Header
 }
 
 // origin renders changeOrigin: com/salesforce/api/<api>/<version>;client=<id>.
@@ -37,6 +39,8 @@ type Tx struct {
 	now    time.Time
 	undo   []undoEntry
 	system bool // may write read-only fields: seeds and tests
+
+	written map[string]int // rows by object, where a governor rule counts them
 }
 
 type undoEntry struct {
@@ -123,6 +127,9 @@ func (tx *Tx) Insert(object string, fields map[string]Value) (string, error) {
 	if err := errors.Join(checkRequired(t.def, r), checkUnique(t, r)); err != nil {
 		return "", firstError(err)
 	}
+	if err := tx.checkRules(t, nil, r); err != nil {
+		return "", err
+	}
 	if tx.isPerson(t, r) {
 		return r.ID, tx.Try(func() error { return tx.insertPerson(t, r) })
 	}
@@ -184,6 +191,9 @@ func (tx *Tx) Update(id string, fields map[string]Value) error {
 	r := old.with(values)
 	tx.stamp(t, r)
 	if err := checkUnique(t, r); err != nil {
+		return err
+	}
+	if err := tx.checkRules(t, old, r); err != nil {
 		return err
 	}
 	tx.put(t, r.ID, r)
@@ -248,6 +258,9 @@ func (tx *Tx) Delete(id string) error {
 	}
 	if t.def.Name == "Contact" && r.fields["IsPersonAccount"].True() {
 		return fieldErr(CodeDeleteFailed, nil, "The contact of a person account goes with its account %s", r.fields["AccountId"].text)
+	}
+	if err := tx.checkLocks(t, r, nil); err != nil {
+		return err
 	}
 	return tx.Try(func() error { return tx.deleteRow(t, r) })
 }
@@ -322,6 +335,9 @@ func (tx *Tx) Purge(id string) error {
 	t, r, err := tx.row(id)
 	var fe *FieldError
 	if err != nil && (!errors.As(err, &fe) || fe.Code != CodeEntityIsDeleted) {
+		return err
+	}
+	if err := tx.checkLocks(t, r, nil); err != nil {
 		return err
 	}
 	return tx.Try(func() error {
