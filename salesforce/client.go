@@ -51,6 +51,7 @@ func (c *Client) base() string { return "/services/data/v" + c.cfg.APIVersion }
 type request struct {
 	method string
 	path   string      // with its query
+	shown  string      // what errors show in place of a path that holds a value
 	body   *payload    // nil for none
 	header http.Header // beside those that every request has
 	open   bool        // needs no token
@@ -61,6 +62,9 @@ type request struct {
 
 // op names the request in errors: without its query, which may hold values.
 func (r *request) op() string {
+	if r.shown != "" {
+		return r.method + " " + r.shown
+	}
 	path, _, _ := strings.Cut(r.path, "?")
 	return r.method + " " + path
 }

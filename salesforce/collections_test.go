@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -201,6 +202,24 @@ func TestDigits_ArePlainAndExact(t *testing.T) {
 			t.Errorf("%q is taken for %q", in, got)
 		}
 	}
+}
+
+// FuzzDigits compares with big.Rat, which reads the same forms exactly.
+func FuzzDigits(f *testing.F) {
+	for _, s := range []string{"3.8861788E7", "-0.00e-3", "1e400", "9007199254740993", "0.10"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := salesforce.Digits(json.Number(s))
+		if err != nil {
+			return
+		}
+		want, ok := new(big.Rat).SetString(s)
+		have, plain := new(big.Rat).SetString(got)
+		if !ok || !plain || want.Cmp(have) != 0 || strings.ContainsAny(got, "eE") {
+			t.Errorf("%q is %q", s, got)
+		}
+	})
 }
 
 func TestC17_TextLength_CountsUTF16Units(t *testing.T) {

@@ -62,7 +62,8 @@ func (c *Client) Upsert(ctx context.Context, object, field string, key any, rec 
 		return "", false, err
 	}
 	var out saved
-	_, err = c.write(ctx, &request{method: http.MethodPatch, path: c.rowPath(object, field, text), body: body}, &out)
+	r := &request{method: http.MethodPatch, path: c.rowPath(object, field, text), shown: c.rowPath(object, field) + "/...", body: body}
+	_, err = c.write(ctx, r, &out)
 	return out.ID, out.Created, err
 }
 

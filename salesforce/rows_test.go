@@ -251,13 +251,16 @@ func TestUpsert_KeyWithADot_TravelsInTheBody(t *testing.T) {
 func TestUpsert_SeveralMatches_NamesThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := newOrg(t)
-		org.HandleFunc("PATCH "+v64+"/sobjects/Account/ERP_Id__c/7", func(w http.ResponseWriter, _ *http.Request) {
+		org.HandleFunc("PATCH "+v64+"/sobjects/Account/ERP_Id__c/secret", func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, 300, []string{v64 + "/sobjects/Account/001A", v64 + "/sobjects/Account/001B"})
 		})
-		_, _, err := org.api(t).Upsert(t.Context(), "Account", "ERP_Id__c", "7", salesforce.Record{"Name": "a"})
+		_, _, err := org.api(t).Upsert(t.Context(), "Account", "ERP_Id__c", "secret", salesforce.Record{"Name": "a"})
 		e, ok := errors.AsType[*salesforce.Error](err)
 		if !ok || e.Code != "DUPLICATE_EXTERNAL_ID" || strings.Join(e.Candidates, " ") != "001A 001B" || e.Class() != salesforce.ClassData || salesforce.Retryable(err) {
 			t.Errorf("error %v, want a data error with both candidates", err)
+		}
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the key is shown: %v", err)
 		}
 	})
 }

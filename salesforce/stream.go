@@ -69,7 +69,8 @@ func (c *Client) Call(ctx context.Context, in Request, out any) error {
 // Stream makes a request and returns the answer's header, and its body to be
 // read as it comes and closed. It is not repeated, but for a token that was
 // not taken. The configured Timeout is how long there may be no progress,
-// either way; MaxResponseBytes does not apply.
+// either way, while something waits for it: whoever reads the body may take
+// their time between reads. MaxResponseBytes does not apply.
 func (c *Client) Stream(ctx context.Context, in Request) (http.Header, io.ReadCloser, error) {
 	r, err := c.request(in)
 	if err != nil {
@@ -92,6 +93,7 @@ func (c *Client) stream(ctx context.Context, r *request, tok auth.Token) (http.H
 		return nil, nil, w.explain(r.op(), err)
 	}
 	if res.StatusCode/100 == 2 {
+		w.pause()
 		return res.Header, &incoming{op: r.op(), body: res.Body, watch: w}, nil
 	}
 	defer w.stop()
@@ -120,6 +122,9 @@ func watch(parent context.Context, limit time.Duration) (context.Context, *watch
 
 func (w *watchdog) touch() { w.timer.Reset(w.limit) }
 
+// pause stops watching until the next touch.
+func (w *watchdog) pause() { w.timer.Stop() }
+
 func (w *watchdog) stop() {
 	w.timer.Stop()
 	w.cancel(nil)
@@ -145,8 +150,9 @@ type incoming struct {
 }
 
 func (i *incoming) Read(p []byte) (int, error) {
-	n, err := i.body.Read(p)
 	i.watch.touch()
+	n, err := i.body.Read(p)
+	i.watch.pause()
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = i.watch.explain(i.op, fmt.Errorf("%s: read answer: %w", i.op, err))
 	}

@@ -402,3 +402,32 @@ func TestRows_AnswerThatHangs_IsNotWaitedForForEver(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 	})
 }
+
+func TestRows_LoopThatTakesItsTime_LosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, pages(t, func(call int, locator string, w http.ResponseWriter) bool {
+			if locator != "C" {
+				return false
+			}
+			if call > 3 {
+				t.Error("the page is read again")
+			}
+			w.Header().Set("Sforce-Locator", "null")
+			for i := range 3 { // more than what is read ahead
+				fmt.Fprintf(w, "%s\n%s\n", map[int]string{0: "Id"}[i], strings.Repeat("x", 1<<20))
+			}
+			return true
+		}), "64.0", func(cfg *bulk.Config) { cfg.PageRows = 3 })
+		rows := 0
+		for _, err := range c.Rows(t.Context(), &bulk.Job{ID: job1}, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows++
+			time.Sleep(time.Hour)
+		}
+		if rows != 9 {
+			t.Errorf("%d rows, want 9", rows)
+		}
+	})
+}
