@@ -431,3 +431,62 @@ func TestRows_LoopThatTakesItsTime_LosesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestUpload_SessionLost_IsSentAgainWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newJobs(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+			if n == 1 {
+				refuse(w, 401, "INVALID_SESSION_ID")
+				return
+			}
+			w.WriteHeader(201)
+		})
+		job, err := serve(t, f, "64.0").Submit(t.Context(), upsert, few, nil)
+		if err != nil || job.State != bulk.UploadComplete || f.made != 1 || len(f.uploads) != 2 || f.uploads[0] != f.uploads[1] {
+			t.Errorf("job %+v, %v; %+v", job, err, f)
+		}
+	})
+}
+
+func TestResults_ReadByTheJobsDelimiter_AndWithoutRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET "+jobs+"/ingest/"+job1+"/failedResults/", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "\"sf__Id\";\"sf__Error\";\"Name\"\r\n\"\";\"UNABLE_TO_LOCK_ROW:locked:--\";\"a;b\"\r\n")
+		})
+		mux.HandleFunc("GET "+jobs+"/ingest/"+job1+"/successfulResults/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+		mux.HandleFunc("GET "+jobs+"/ingest/"+job1+"/unprocessedrecords/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Name\n") })
+		c, job := serve(t, mux, "64.0"), &bulk.Job{ID: job1, Delimiter: "SEMICOLON"}
+		got := ""
+		for _, set := range []bulk.Set{bulk.Succeeded, bulk.FailedRows, bulk.Unprocessed} {
+			for row, err := range c.Results(t.Context(), job, set) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				name, _ := row.Get("name")
+				got += fmt.Sprint(set, " ", name, " ", row.Err.Code)
+			}
+		}
+		if want := "failedResults a;b UNABLE_TO_LOCK_ROW"; got != want {
+			t.Errorf("rows %q, want %q", got, want)
+		}
+	})
+}
+
+func TestResults_RowOfAnotherWidth_EndsTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET "+jobs+"/ingest/"+job1+"/successfulResults/", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "sf__Id,sf__Created,Name\n1,true,a\n2,true\n3,true,c\n")
+		})
+		rows, last := 0, error(nil)
+		for _, err := range serve(t, mux, "64.0").Results(t.Context(), &bulk.Job{ID: job1}, bulk.Succeeded) {
+			if last = err; err == nil {
+				rows++
+			}
+		}
+		if e, ok := errors.AsType[*bulk.CSVError](last); !ok || rows != 1 || e.Record != 3 || salesforce.Retryable(last) {
+			t.Errorf("%d rows, then %v; want 1 and an error of record 3", rows, last)
+		}
+	})
+}
