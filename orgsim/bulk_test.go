@@ -470,3 +470,47 @@ func plainRows(o *orgsim.Org) string {
 	})
 	return strings.Join(out, "\n")
 }
+
+func TestBulk_CutCallsHaveDoneTheirWork(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, a *api) {
+		a.org.InjectHTTP(orgsim.HTTPFault{Path: "/batches", CutAfter: true, Count: 1})
+		a.org.InjectHTTP(orgsim.HTTPFault{Method: "PATCH", Path: "/jobs/", CutAfter: true, Count: 1})
+		a.org.InjectHTTP(orgsim.HTTPFault{Path: "/successfulResults", CutAfter: true, Count: 1})
+		j := a.openJob(`{"object":"Account","operation":"insert"}`)
+		path := "/jobs/ingest/" + j.ID
+		cut := func(method, path, body string, headers ...string) {
+			t.Helper()
+			defer func() {
+				if recover() != http.ErrAbortHandler {
+					t.Errorf("%s %s was not cut", method, path)
+				}
+			}()
+			a.do(method, path, body, headers...)
+		}
+		cut("PUT", path+"/batches", "Name\nA\n", "Content-Type", "text/csv")
+		a.do("PUT", path+"/batches", "Name\nA\n", "Content-Type", "text/csv").wantError(t, "upload again", 400, "INVALIDJOBSTATE")
+		cut("PATCH", path, `{"state":"UploadComplete"}`)
+		if j := a.waitJob(path); j.State != "JobComplete" || a.org.Count("Account") != 1 {
+			t.Errorf("%+v with %d accounts, want JobComplete with 1", j, a.org.Count("Account"))
+		}
+		cut("GET", path+"/successfulResults", "")
+		if _, rows := a.results(j.ID, "successfulResults", ','); len(rows) != 1 {
+			t.Errorf("results after the cut: %v, want one", rows)
+		}
+	})
+}
+
+func TestBulk_JobsOfAClosedOrgStop(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, a *api) {
+		j := a.openJob(`{"object":"Account","operation":"insert"}`)
+		a.do("PUT", "/"+j.ContentURL, "Name\n"+strings.Repeat("N\n", 800), "Content-Type", "text/csv")
+		a.do("PATCH", "/jobs/ingest/"+j.ID, `{"state":"UploadComplete"}`)
+		time.Sleep(307 * time.Millisecond)
+		a.org.Close()
+		before := a.org.Count("Account")
+		time.Sleep(time.Hour)
+		if now := a.org.Count("Account"); before != 200 || now != before {
+			t.Errorf("%d accounts when the org was closed, %d an hour later, want 200 both times", before, now)
+		}
+	})
+}
