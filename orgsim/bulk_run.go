@@ -2,6 +2,7 @@ package orgsim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -57,21 +58,32 @@ func (b *bulk) start(j *bulkJob) {
 		err = b.allocate(len(rows))
 	}
 	if err != nil {
-		j.end(jobFailed, err.Error())
+		j.end(jobFailed, jobMessage(err))
 		return
 	}
 	b.after(j, b.cfg.BatchTime, b.step)
 }
+
+// errBatchQuota is the end of a job beyond the day's allocation.
+var errBatchQuota = badRequest("EXCEEDEDQUOTA", "ExceededQuota : ApiBatchItems Limit exceeded.")
 
 // allocate takes the batches of a job from the day's allocation. The caller
 // holds mu.
 func (b *bulk) allocate(rows int) error {
 	now, n := time.Now(), (rows+bulkBatch-1)/bulkBatch
 	if int(b.batches.sum(now))+n > b.cfg.DailyBatches {
-		return fmt.Errorf("ExceededQuota : ApiBatchItems Limit exceeded.")
+		return errBatchQuota
 	}
 	b.batches.add(now, int64(n))
 	return nil
+}
+
+// jobMessage is the errorMessage that an error becomes.
+func jobMessage(err error) string {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // prepare reads the header of the data and finds the records behind it.
@@ -195,36 +207,36 @@ func (j *bulkJob) apply(tx *Tx, row *bulkRow, out *rowOutcome) (err error) {
 	case "hardDelete":
 		return tx.Purge(out.id)
 	}
-	body := row.body
 	if !byID && row.id != "" {
 		return badRequest(CodeInvalidFieldForWrite, "cannot specify Id in an insert call", "Id")
 	}
+	return j.write(tx, row, byID, out)
+}
+
+// write inserts, updates or upserts the row.
+func (j *bulkJob) write(tx *Tx, row *bulkRow, byID bool, out *rowOutcome) error {
 	key := ""
 	if j.key != nil && j.key.Type != TypeID {
 		key = j.key.Name
 	}
-	values, err := j.call.values(tx, j.def, body, key)
-	if err != nil {
-		return err
-	}
+	values, err := j.call.values(tx, j.def, row.body, key)
 	switch {
+	case err != nil:
+		return err
 	case byID:
 		return tx.Update(out.id, values)
-	case key != "":
-		if row.key == "" {
-			return badRequest("MISSING_ARGUMENT", key+" not specified", key)
+	case key == "":
+		id, err := tx.Insert(j.def.Name, values)
+		if err == nil {
+			out.id, out.created = id, true
 		}
-		value, err := j.key.FromText(row.key)
-		if err != nil {
-			return err
-		}
-		out.id, out.created, err = tx.Upsert(j.def.Name, key, value, values)
 		return err
+	case row.key == "":
+		return badRequest("MISSING_ARGUMENT", key+" not specified", key)
 	}
-	out.id, err = tx.Insert(j.def.Name, values)
-	out.created = err == nil
-	if err != nil {
-		out.id = ""
+	value, err := j.key.FromText(row.key)
+	if err == nil {
+		out.id, out.created, err = tx.Upsert(j.def.Name, key, value, values)
 	}
 	return err
 }

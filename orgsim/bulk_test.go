@@ -408,9 +408,15 @@ func TestBulk_LeavesTheRowsThatRESTLeaves(t *testing.T) {
 			viaREST, rng := newAPI(t, orgsim.Config{}), rand.New(rand.NewPCG(seed, 1))
 			columns := []string{"ERP_Id__c", "Total__c", "Quantity__c", "Due__c", "Shipped_At__c", "Pickup_Time__c", "Paid__c", "Partner_Ref__c", "Account__r.ERP_Id__c"}
 			choices := [][]string{
-				{"k1", "K1", "k2", "k 3", "", strings.Repeat("y", 300)}, {"", "#N/A", "0", "-0.5", "1e3", "12345678901234.567", "many", "99999999999999999999"}, {"", "#N/A", "5", "5.5", "-1"},
-				{"", "#N/A", "2024-02-29", "2023-02-29", "2024-01-01T10:00:00Z"}, {"", "#N/A", "2024-10-27T01:30:00.999+02:00", "2024-10-27T01:30:00+0000", "noon"},
-				{"", "#N/A", "23:59:59.999Z", "24:00"}, {"", "true", "FALSE", "1", "0", "maybe"}, {"", "#N/A", "a,\"b\"", "two\nlines", " x ", "東京"}, {"", "#N/A", "P", "none"},
+				{"k1", "K1", "k2", "k 3", "", strings.Repeat("y", 300)},
+				{"", "#N/A", "0", "-0.5", "1e3", "12345678901234.567", "many", "99999999999999999999"},
+				{"", "#N/A", "5", "5.5", "-1"},
+				{"", "#N/A", "2024-02-29", "2023-02-29", "2024-01-01T10:00:00Z"},
+				{"", "#N/A", "2024-10-27T01:30:00.999+02:00", "2024-10-27T01:30:00+0000", "noon"},
+				{"", "#N/A", "23:59:59.999Z", "24:00"},
+				{"", "true", "FALSE", "1", "0", "maybe"},
+				{"", "#N/A", "a,\"b\"", "two\nlines", " x ", "東京"},
+				{"", "#N/A", "P", "none"},
 			}
 			for _, a := range []*api{viaBulk, viaREST} {
 				a.do("POST", "/sobjects/Account", `{"Name":"Parent","ERP_Id__c":"P"}`).id(t)

@@ -162,7 +162,7 @@ func (run *compositeRun) do(sub subrequest) subresult {
 		body, err = run.fillBody(sub.Body)
 	}
 	if err != nil {
-		return halted(sub, err.Error())
+		return halted(sub, asAPIError(err).Message)
 	}
 	text, _ := url.(string)
 	w := &subwriter{header: http.Header{}, status: http.StatusOK}
@@ -299,7 +299,7 @@ func (run *compositeRun) fill(text string, inURL bool) (any, error) {
 		}
 		v, found := run.resolve(ref)
 		if !found {
-			return nil, fmt.Errorf("Invalid reference specified. No value for %s found", ref)
+			return nil, badRequest("PROCESSING_HALTED", "Invalid reference specified. No value for "+ref+" found")
 		}
 		if before == "" && after == "" && out.Len() == 0 && !inURL {
 			return v, nil

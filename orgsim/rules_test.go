@@ -83,8 +83,10 @@ func TestLocks_HoldARowAndWhatRefersToIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, call := range [][3]string{
-			{"PATCH", "/sobjects/Account/" + acc, `{"Phone":"1"}`}, {"DELETE", "/sobjects/Account/" + acc, ""},
-			{"POST", "/sobjects/Contact", `{"LastName":"M","AccountId":"` + acc + `"}`}, {"PATCH", "/sobjects/Contact/" + con, `{"AccountId":null}`},
+			{"PATCH", "/sobjects/Account/" + acc, `{"Phone":"1"}`},
+			{"DELETE", "/sobjects/Account/" + acc, ""},
+			{"POST", "/sobjects/Contact", `{"LastName":"M","AccountId":"` + acc + `"}`},
+			{"PATCH", "/sobjects/Contact/" + con, `{"AccountId":null}`},
 			{"DELETE", "/sobjects/Contact/" + con, ""},
 		} {
 			a.do(call[0], call[1], call[2]).wantError(t, fmt.Sprint(call), 400, "UNABLE_TO_LOCK_ROW")
