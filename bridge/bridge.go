@@ -86,8 +86,10 @@ func New(cfg Config) (*Bridge, error) {
 		return nil, err
 	}
 	for _, cp := range cfg.Captures {
-		ch := &channel{capture: cp, org: b.orgs[cp.Org], lane: cfg.laneOf(cp),
-			log: b.log.With("org", cp.Org, "channel", cp.Channel)}
+		ch := &channel{
+			capture: cp, org: b.orgs[cp.Org], lane: cfg.laneOf(cp),
+			log: b.log.With("org", cp.Org, "channel", cp.Channel),
+		}
 		ch.state = ChannelStatus{Org: cp.Org, Channel: cp.Channel, Lane: ch.lane, State: stateWaiting, Since: time.Now()}
 		b.channels = append(b.channels, ch)
 	}

@@ -43,7 +43,8 @@ func preparedBatch(tb testing.TB) (pubsub.Batch, *schemas.Codec) {
 	go sim.ServePubSub(lis, nil)
 	sim.AddToken("bench", sim.IntegrationUser())
 	client, err := pubsub.New(pubsub.Config{Endpoint: lis.Addr().String(), Plaintext: true, Session: fixedToken{auth.Token{
-		AccessToken: "bench", InstanceURL: "http://127.0.0.1", OrgID: sim.OrgID()}}})
+		AccessToken: "bench", InstanceURL: "http://127.0.0.1", OrgID: sim.OrgID(),
+	}}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -78,8 +79,10 @@ func benchEncoder(codec *schemas.Codec) *encoder {
 	ch.org.orgID.Store("00DSB0000000001AAA")
 	ch.tracker = newTracker(event.Position{Org: "main", Channel: ch.capture.Channel}, true)
 	e := newEncoder(b, ch)
-	e.routes[codec.SchemaID()] = &route{codec: codec, topic: "sf.cdc.Account", id: 1,
-		schemaID: []byte(codec.SchemaID()), types: make(map[event.ChangeType][]byte), limit: 1 << 20}
+	e.routes[codec.SchemaID()] = &route{
+		codec: codec, topic: "sf.cdc.Account", id: 1,
+		schemaID: []byte(codec.SchemaID()), types: make(map[event.ChangeType][]byte), limit: 1 << 20,
+	}
 	return e
 }
 

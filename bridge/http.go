@@ -28,8 +28,10 @@ func (b *Bridge) listen(life context.Context, g *errgroup.Group) (string, error)
 		lis.Close()
 		return "", err
 	}
-	srv := &http.Server{Handler: b.Handler(), TLSConfig: b.cfg.ListenTLS, ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 30 * time.Second, MaxHeaderBytes: 64 << 10}
+	srv := &http.Server{
+		Handler: b.Handler(), TLSConfig: b.cfg.ListenTLS, ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout: 30 * time.Second, MaxHeaderBytes: 64 << 10,
+	}
 	g.Go(func() error {
 		err := srv.Serve(lis)
 		if errors.Is(err, http.ErrServerClosed) {
@@ -126,8 +128,10 @@ func (b *Bridge) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		s := ch.snapshot()
 		rows = append(rows, row{s, s.lag(now).Seconds()})
 	}
-	writeJSON(w, map[string]any{"name": b.cfg.Name, "ready": len(b.Problems()) == 0,
-		"problems": b.Problems(), "channels": rows})
+	writeJSON(w, map[string]any{
+		"name": b.cfg.Name, "ready": len(b.Problems()) == 0,
+		"problems": b.Problems(), "channels": rows,
+	})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -260,8 +260,10 @@ func (l *lane) positions(last map[*channel]event.Position) ([]kafka.Record, erro
 		if err != nil {
 			return nil, fmt.Errorf("position of %s: %w", pos.Key(), err)
 		}
-		recs = append(recs, kafka.Record{Topic: l.b.cfg.checkpointTopic(), Partition: l.id,
-			Key: []byte(pos.Key()), Value: value, Time: now})
+		recs = append(recs, kafka.Record{
+			Topic: l.b.cfg.checkpointTopic(), Partition: l.id,
+			Key: []byte(pos.Key()), Value: value, Time: now,
+		})
 	}
 	return recs, nil
 }

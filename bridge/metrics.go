@@ -23,32 +23,56 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_capture_events_total",
-			Help: "Events committed to Kafka, set aside ones included."}, []string{"org", "channel"}),
-		records: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_capture_records_total",
-			Help: "Records committed to Kafka: one for each record id of an event."}, []string{"org", "channel"}),
-		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_capture_transactions_total",
-			Help: "Kafka transactions by outcome."}, []string{"outcome"}),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sfbridge_capture_latency_seconds",
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_capture_events_total",
+			Help: "Events committed to Kafka, set aside ones included.",
+		}, []string{"org", "channel"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_capture_records_total",
+			Help: "Records committed to Kafka: one for each record id of an event.",
+		}, []string{"org", "channel"}),
+		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_capture_transactions_total",
+			Help: "Kafka transactions by outcome.",
+		}, []string{"outcome"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "sfbridge_capture_latency_seconds",
 			Help:    "From commit in Salesforce (whole seconds) to commit in Kafka.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600}}, []string{"org", "channel"}),
-		lastEvent: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sfbridge_capture_last_event_timestamp_seconds",
-			Help: "Salesforce commit time of the last committed event."}, []string{"org", "channel"}),
-		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_dead_letters_total",
-			Help: "Events set aside in the dead-letter topic."}, []string{"reason"}),
-		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_gaps_total",
-			Help: "Gap and overflow events by what became of them."}, []string{"type", "outcome"}),
-		replayExpired: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_capture_replay_expired_total",
-			Help: "Positions that the org no longer accepted."}, []string{"org", "channel"}),
-		laneRestarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sfbridge_capture_lane_restarts_total",
-			Help: "Lanes that dropped their work and resumed from the checkpoint, by reason."}, []string{"reason"}),
-		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sfbridge_up",
-			Help: "1 while the part can be used."}, []string{"part"}),
-		buffered: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sfbridge_capture_buffered_bytes",
-			Help: "Bytes of records that wait for their transaction."}),
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600},
+		}, []string{"org", "channel"}),
+		lastEvent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sfbridge_capture_last_event_timestamp_seconds",
+			Help: "Salesforce commit time of the last committed event.",
+		}, []string{"org", "channel"}),
+		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_dead_letters_total",
+			Help: "Events set aside in the dead-letter topic.",
+		}, []string{"reason"}),
+		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_gaps_total",
+			Help: "Gap and overflow events by what became of them.",
+		}, []string{"type", "outcome"}),
+		replayExpired: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_capture_replay_expired_total",
+			Help: "Positions that the org no longer accepted.",
+		}, []string{"org", "channel"}),
+		laneRestarts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sfbridge_capture_lane_restarts_total",
+			Help: "Lanes that dropped their work and resumed from the checkpoint, by reason.",
+		}, []string{"reason"}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sfbridge_up",
+			Help: "1 while the part can be used.",
+		}, []string{"part"}),
+		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sfbridge_capture_buffered_bytes",
+			Help: "Bytes of records that wait for their transaction.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.records, m.transactions, m.latency, m.lastEvent,
-		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.up, m.buffered} {
+	for _, c := range []prometheus.Collector{
+		m.events, m.records, m.transactions, m.latency, m.lastEvent,
+		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.up, m.buffered,
+	} {
 		reg.MustRegister(c)
 	}
 	return m

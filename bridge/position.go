@@ -21,8 +21,10 @@ func newTracker(pos event.Position, earliest bool) *tracker {
 }
 
 func startOf(pos event.Position, earliest bool) pubsub.Start {
-	start := pubsub.Start{Preset: pubsub.After, ReplayID: pos.ReplayID,
-		OpenReplayID: pos.OpenReplayID, OpenCount: pos.OpenCount}
+	start := pubsub.Start{
+		Preset: pubsub.After, ReplayID: pos.ReplayID,
+		OpenReplayID: pos.OpenReplayID, OpenCount: pos.OpenCount,
+	}
 	switch {
 	case len(pos.ReplayID) > 0:
 	case earliest:

@@ -212,8 +212,10 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 	}
 	dlq := c.deleteConfigs()
 	dlq["max.message.bytes"] = strconv.Itoa(4 << 20) // a whole event of 1 MB, in base64
-	specs = append(specs, kafka.TopicSpec{Name: c.deadLetterTopic(), Partitions: c.Topics.Partitions,
-		Replication: c.Topics.Replication, Configs: dlq})
+	specs = append(specs, kafka.TopicSpec{
+		Name: c.deadLetterTopic(), Partitions: c.Topics.Partitions,
+		Replication: c.Topics.Replication, Configs: dlq,
+	})
 	for _, cp := range c.Captures {
 		if topic := c.topicOfChannel(cp.Channel); topic != "" {
 			specs = append(specs, c.dataTopic(topic))
@@ -224,8 +226,10 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 
 // dataTopic is a topic that holds events.
 func (c *Config) dataTopic(name string) kafka.TopicSpec {
-	return kafka.TopicSpec{Name: name, Partitions: c.Topics.Partitions, Replication: c.Topics.Replication,
-		Configs: c.deleteConfigs()}
+	return kafka.TopicSpec{
+		Name: name, Partitions: c.Topics.Partitions, Replication: c.Topics.Replication,
+		Configs: c.deleteConfigs(),
+	}
 }
 
 func (c *Config) deleteConfigs() map[string]string {

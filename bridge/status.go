@@ -134,8 +134,10 @@ func (b *Bridge) statusMembers(ctx context.Context, st *Status) {
 		}
 		var id identity
 		json.Unmarshal(m.UserData, &id)
-		st.Members = append(st.Members, MemberStatus{Host: id.Host, PID: id.PID, Started: id.Started,
-			Lanes: m.Partitions, Same: id.Fingerprint == b.cfg.Fingerprint})
+		st.Members = append(st.Members, MemberStatus{
+			Host: id.Host, PID: id.PID, Started: id.Started,
+			Lanes: m.Partitions, Same: id.Fingerprint == b.cfg.Fingerprint,
+		})
 	}
 }
 

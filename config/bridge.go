@@ -102,8 +102,10 @@ func (o Org) client() (bridge.OrgConfig, error) {
 	authConfig.HTTPClient = web
 	return bridge.OrgConfig{
 		Auth: authConfig,
-		PubSub: pubsub.Config{Endpoint: o.PubSubEndpoint, TLS: roots, Plaintext: !o.PubSubTLS,
-			KeepalivePeriod: o.Keepalive, StreamsPerConn: o.StreamsPerConnection},
+		PubSub: pubsub.Config{
+			Endpoint: o.PubSubEndpoint, TLS: roots, Plaintext: !o.PubSubTLS,
+			KeepalivePeriod: o.Keepalive, StreamsPerConn: o.StreamsPerConnection,
+		},
 		REST:   salesforce.Config{APIVersion: o.APIVersion, HTTPClient: web},
 		Credit: o.Credit,
 	}, nil

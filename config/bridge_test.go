@@ -107,14 +107,22 @@ func TestBridge_SecretsOfAnOrgAreReadAtEachUse(t *testing.T) {
 		key, auth string // auth is the whole of it, in one line
 		of        func(auth.Config) auth.SecretFunc
 	}{
-		{"client_secret", "{method: client-credentials, client_id: abc, client_secret: '${file:/run/secrets/password}'}",
-			func(c auth.Config) auth.SecretFunc { return c.ClientSecret }},
-		{"refresh_token", "{method: refresh-token, client_id: abc, refresh_token: '${file:/run/secrets/password}'}",
-			func(c auth.Config) auth.SecretFunc { return c.RefreshToken }},
-		{"access_token", "{method: access-token, instance_url: 'https://acme.my.salesforce.com', access_token: '${file:/run/secrets/password}'}",
-			func(c auth.Config) auth.SecretFunc { return c.AccessToken }},
-		{"password", "{method: username-password, client_id: abc, client_secret: s, username: me@example.com, password: '${file:/run/secrets/password}'}",
-			func(c auth.Config) auth.SecretFunc { return c.Password }},
+		{
+			"client_secret", "{method: client-credentials, client_id: abc, client_secret: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.ClientSecret },
+		},
+		{
+			"refresh_token", "{method: refresh-token, client_id: abc, refresh_token: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.RefreshToken },
+		},
+		{
+			"access_token", "{method: access-token, instance_url: 'https://acme.my.salesforce.com', access_token: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.AccessToken },
+		},
+		{
+			"password", "{method: username-password, client_id: abc, client_secret: s, username: me@example.com, password: '${file:/run/secrets/password}'}",
+			func(c auth.Config) auth.SecretFunc { return c.Password },
+		},
 	} {
 		t.Run(tt.key, func(t *testing.T) {
 			w := newWorld()

@@ -44,18 +44,30 @@ func (c Capture) ChannelNames() []string {
 func (c *Capture) keys() []key {
 	return []key{
 		{name: "org", to: &c.Org, required: true, example: "main", doc: "Name of an org under `orgs`."},
-		{name: "objects", to: &c.Objects, valid: objectName, example: "[Account, Contact, Order__c]",
-			doc: "sObjects whose changes are captured, by API name. Each goes to `<prefix>.cdc.<Object>`. Change Data Capture must be on for them in the org."},
-		{name: "events", to: &c.Events, valid: eventName, example: "[Shipment__e]",
-			doc: "Platform events, by API name. Each goes to `<prefix>.event.<Name>`."},
-		{name: "channels", to: &c.Channels, valid: channelName, example: "[/data/Sales__chn]",
-			doc: "Channels by their full name, for channels that carry several objects or events: `/data/ChangeEvents`, `/data/<Name>__chn`, `/event/<Name>__chn`."},
-		{name: "from", to: &c.From, def: Latest, oneOf: []string{Latest, Earliest}, example: Earliest,
-			doc: "Where a channel starts that has no position yet: with what happens from now on, or with the oldest event that the org still keeps (72 hours)."},
-		{name: "on_replay_expired", to: &c.OnReplayExpired, def: Stop, oneOf: []string{Stop, Earliest, Latest}, example: Earliest,
-			doc: "What happens when the org no longer keeps the event after the stored position, because the bridge was away for too long. `stop` stops that channel and waits for a person; the others go on with a hole, which is logged and counted."},
-		{name: "key_field", to: &c.KeyField, valid: fieldName, example: "Order_Number__c",
-			doc: "Field of the platform events that becomes the record key, so that events with the same value stay in order; else the key is the event's uuid. With `events` only."},
+		{
+			name: "objects", to: &c.Objects, valid: objectName, example: "[Account, Contact, Order__c]",
+			doc: "sObjects whose changes are captured, by API name. Each goes to `<prefix>.cdc.<Object>`. Change Data Capture must be on for them in the org.",
+		},
+		{
+			name: "events", to: &c.Events, valid: eventName, example: "[Shipment__e]",
+			doc: "Platform events, by API name. Each goes to `<prefix>.event.<Name>`.",
+		},
+		{
+			name: "channels", to: &c.Channels, valid: channelName, example: "[/data/Sales__chn]",
+			doc: "Channels by their full name, for channels that carry several objects or events: `/data/ChangeEvents`, `/data/<Name>__chn`, `/event/<Name>__chn`.",
+		},
+		{
+			name: "from", to: &c.From, def: Latest, oneOf: []string{Latest, Earliest}, example: Earliest,
+			doc: "Where a channel starts that has no position yet: with what happens from now on, or with the oldest event that the org still keeps (72 hours).",
+		},
+		{
+			name: "on_replay_expired", to: &c.OnReplayExpired, def: Stop, oneOf: []string{Stop, Earliest, Latest}, example: Earliest,
+			doc: "What happens when the org no longer keeps the event after the stored position, because the bridge was away for too long. `stop` stops that channel and waits for a person; the others go on with a hole, which is logged and counted.",
+		},
+		{
+			name: "key_field", to: &c.KeyField, valid: fieldName, example: "Order_Number__c",
+			doc: "Field of the platform events that becomes the record key, so that events with the same value stay in order; else the key is the event's uuid. With `events` only.",
+		},
 	}
 }
 

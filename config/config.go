@@ -32,31 +32,47 @@ func (c *Config) Warnings() Errors { return c.warnings }
 
 func (c *Config) keys() []key {
 	return []key{
-		{name: "name", to: &c.Name, required: true, valid: bridgeName, example: "crm",
-			doc: "Names this bridge. Transactional ids, consumer groups and internal topics derive from it, so processes with the same name are one cluster, and a new name starts without any position. 1 to 60 of a-z, 0-9, dot, underscore and hyphen."},
-		{name: "orgs", to: &c.Orgs, required: true,
-			doc: "The Salesforce orgs, each under a name of your choice that `capture` refers to. The name is part of stored positions: renaming an org starts its channels anew."},
+		{
+			name: "name", to: &c.Name, required: true, valid: bridgeName, example: "crm",
+			doc: "Names this bridge. Transactional ids, consumer groups and internal topics derive from it, so processes with the same name are one cluster, and a new name starts without any position. 1 to 60 of a-z, 0-9, dot, underscore and hyphen.",
+		},
+		{
+			name: "orgs", to: &c.Orgs, required: true,
+			doc: "The Salesforce orgs, each under a name of your choice that `capture` refers to. The name is part of stored positions: renaming an org starts its channels anew.",
+		},
 		{name: "kafka", to: &c.Kafka, doc: "The Kafka cluster and the topics in it."},
 		{name: "schema_registry", to: &c.SchemaRegistry, doc: "The Schema Registry, or anything that speaks its API."},
 		{name: "capture", to: &c.Capture, required: true, doc: "What is carried from Salesforce to Kafka: a list, each entry for one org."},
-		{name: "memory", to: &c.Memory, def: "16MiB", min: "1MiB", max: "64GiB", example: "64MiB",
-			doc: "Bound on events that were received and are not yet committed to Kafka, for the whole process. When it is reached, the bridge stops asking Salesforce for more; nothing is dropped."},
-		{name: "listen", to: &c.Listen, def: "127.0.0.1:8080", valid: listenAddress, example: "127.0.0.1:9100",
-			doc: "Address of /metrics, /healthz and /readyz. An address that is not loopback needs `listen_token`. `\"\"` for no listener."},
-		{name: "listen_token", to: &c.ListenToken, example: "${file:/run/secrets/listen_token}",
-			doc: "Bearer token that callers of the listener must present. Read again at each request."},
+		{
+			name: "memory", to: &c.Memory, def: "16MiB", min: "1MiB", max: "64GiB", example: "64MiB",
+			doc: "Bound on events that were received and are not yet committed to Kafka, for the whole process. When it is reached, the bridge stops asking Salesforce for more; nothing is dropped.",
+		},
+		{
+			name: "listen", to: &c.Listen, def: "127.0.0.1:8080", valid: listenAddress, example: "127.0.0.1:9100",
+			doc: "Address of /metrics, /healthz and /readyz. An address that is not loopback needs `listen_token`. `\"\"` for no listener.",
+		},
+		{
+			name: "listen_token", to: &c.ListenToken, example: "${file:/run/secrets/listen_token}",
+			doc: "Bearer token that callers of the listener must present. Read again at each request.",
+		},
 		{name: "log", to: &c.Log, doc: "Logging, to standard error."},
-		{name: "shutdown_timeout", to: &c.ShutdownTimeout, def: "30s", min: "1s", max: "1h", example: "1m",
-			doc: "How long a stopping process may take to commit what is in hand."},
+		{
+			name: "shutdown_timeout", to: &c.ShutdownTimeout, def: "30s", min: "1s", max: "1h", example: "1m",
+			doc: "How long a stopping process may take to commit what is in hand.",
+		},
 	}
 }
 
 func (l *Log) keys() []key {
 	return []key{
-		{name: "level", to: &l.Level, def: "info", oneOf: []string{"debug", "info", "warn", "error"}, example: "warn",
-			doc: "The least severe messages that are written."},
-		{name: "format", to: &l.Format, def: "text", oneOf: []string{"text", "json"}, example: "json",
-			doc: "One line of key=value pairs, or one JSON object, per message."},
+		{
+			name: "level", to: &l.Level, def: "info", oneOf: []string{"debug", "info", "warn", "error"}, example: "warn",
+			doc: "The least severe messages that are written.",
+		},
+		{
+			name: "format", to: &l.Format, def: "text", oneOf: []string{"text", "json"}, example: "json",
+			doc: "One line of key=value pairs, or one JSON object, per message.",
+		},
 	}
 }
 

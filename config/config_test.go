@@ -126,7 +126,8 @@ func TestParse_EveryKeyArrives(t *testing.T) {
 		{"topics", c.Kafka.Topics, config.Topics{Partitions: 12, Replication: 3, Retention: 720 * time.Hour, MaxMessageBytes: 2 << 20}},
 		{"registry.url", c.SchemaRegistry.URL, "https://registry.example.com/apis/ccompat/v7"},
 		{"channels", slices.Concat(c.Capture[0].ChannelNames(), c.Capture[1].ChannelNames()), []string{
-			"/data/AccountChangeEvent", "/data/acme__Order__ChangeEvent", "/data/Sales__chn", "/event/Shipment__e", "/event/LoginEventStream"}},
+			"/data/AccountChangeEvent", "/data/acme__Order__ChangeEvent", "/data/Sales__chn", "/event/Shipment__e", "/event/LoginEventStream",
+		}},
 		{"key_field", c.Capture[1].KeyField, "Number__c"},
 		{"from", c.Capture[0].From + c.Capture[1].From, "earliestlatest"},
 	}

@@ -247,8 +247,10 @@ func TestParse_AliasesAreCounted(t *testing.T) {
 
 func TestParse_Warnings(t *testing.T) {
 	for _, tt := range []struct{ what, old, with, key, problem string }{
-		{"deprecated method", "      client_id: abc\n      username: sync@example.com\n      private_key_file: key.pem",
-			"      {method: username-password, client_id: a, client_secret: b, username: u, password: p}", "orgs.main.auth.method", "deprecated"},
+		{
+			"deprecated method", "      client_id: abc\n      username: sync@example.com\n      private_key_file: key.pem",
+			"      {method: username-password, client_id: a, client_secret: b, username: u, password: p}", "orgs.main.auth.method", "deprecated",
+		},
 		{"odd event", "objects: [Account]", "events: [Shipment]", "capture[0].events[0]", "does not look like an event"},
 		{"SASL in the clear", "  brokers: [localhost:9092]", "  brokers: [kafka:9092]\n  sasl: {mechanism: plain, username: u, password: p}", "kafka.sasl.mechanism", "in the clear"},
 		{"registry in the clear", "http://localhost:8081", "http://registry:8081\n  bearer_token: t", "schema_registry.url", "in the clear"},

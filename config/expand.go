@@ -69,13 +69,17 @@ func (e *expander) lookup(what string) (string, error) {
 		return trimNewline(data), nil
 	}
 	if !envName.MatchString(what) {
-		return "", &expandError{problem: "has ${...} with neither a variable's name nor file:PATH in it",
-			remedy: "write ${NAME} or ${file:PATH}, or $${ for the characters themselves"}
+		return "", &expandError{
+			problem: "has ${...} with neither a variable's name nor file:PATH in it",
+			remedy:  "write ${NAME} or ${file:PATH}, or $${ for the characters themselves",
+		}
 	}
 	v, ok := e.env(what)
 	if !ok {
-		return "", &expandError{problem: "needs the environment variable " + what + ", which is not set",
-			remedy: "set " + what + ", or write $${ for the characters themselves"}
+		return "", &expandError{
+			problem: "needs the environment variable " + what + ", which is not set",
+			remedy:  "set " + what + ", or write $${ for the characters themselves",
+		}
 	}
 	return v, nil
 }

@@ -33,8 +33,15 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"org", "org", 0}, {"ogr", "org", 1}, {"brokrs", "brokers", 1},
-		{"kitten", "sitting", 3}, {"topic", "topics", 1}, {"abcd", "badc", 2},
+		{"", "", 0},
+		{"a", "", 1},
+		{"", "ab", 2},
+		{"org", "org", 0},
+		{"ogr", "org", 1},
+		{"brokrs", "brokers", 1},
+		{"kitten", "sitting", 3},
+		{"topic", "topics", 1},
+		{"abcd", "badc", 2},
 	} {
 		if got := distance(tt.a, tt.b); got != tt.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)

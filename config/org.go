@@ -58,53 +58,93 @@ func (a Auth) Key() Secret {
 
 func (o *Org) keys() []key {
 	return []key{
-		{name: "login_url", to: &o.LoginURL, def: "https://login.salesforce.com", valid: secureURL, clean: trimSlash, example: "https://acme.my.salesforce.com",
-			doc: "Where tokens are asked for: the org's My Domain URL, or login.salesforce.com, or test.salesforce.com for a sandbox. `client-credentials` works with a My Domain URL alone. Plain http only for a simulator on this machine."},
-		{name: "api_version", to: &o.APIVersion, def: "64.0", valid: apiVersion, example: `"64.0"`,
-			doc: "Version of the Salesforce REST API."},
-		{name: "pubsub_endpoint", to: &o.PubSubEndpoint, def: "api.pubsub.salesforce.com:7443", valid: hostPort, example: "api.deu.pubsub.salesforce.com:7443",
-			doc: "Address of the Pub/Sub API."},
-		{name: "pubsub_tls", to: &o.PubSubTLS, def: "true", example: "false",
-			doc: "TLS to the Pub/Sub API. `false` only for a simulator on this machine."},
-		{name: "ca_file", to: &o.CAFile, valid: certificates, example: "proxy-ca.pem",
-			doc: "PEM certificates to trust for this org in place of the system's, as a TLS-inspecting proxy needs."},
+		{
+			name: "login_url", to: &o.LoginURL, def: "https://login.salesforce.com", valid: secureURL, clean: trimSlash, example: "https://acme.my.salesforce.com",
+			doc: "Where tokens are asked for: the org's My Domain URL, or login.salesforce.com, or test.salesforce.com for a sandbox. `client-credentials` works with a My Domain URL alone. Plain http only for a simulator on this machine.",
+		},
+		{
+			name: "api_version", to: &o.APIVersion, def: "64.0", valid: apiVersion, example: `"64.0"`,
+			doc: "Version of the Salesforce REST API.",
+		},
+		{
+			name: "pubsub_endpoint", to: &o.PubSubEndpoint, def: "api.pubsub.salesforce.com:7443", valid: hostPort, example: "api.deu.pubsub.salesforce.com:7443",
+			doc: "Address of the Pub/Sub API.",
+		},
+		{
+			name: "pubsub_tls", to: &o.PubSubTLS, def: "true", example: "false",
+			doc: "TLS to the Pub/Sub API. `false` only for a simulator on this machine.",
+		},
+		{
+			name: "ca_file", to: &o.CAFile, valid: certificates, example: "proxy-ca.pem",
+			doc: "PEM certificates to trust for this org in place of the system's, as a TLS-inspecting proxy needs.",
+		},
 		{name: "auth", to: &o.Auth, required: true, doc: "How the bridge logs in."},
-		{name: "keepalive", to: &o.Keepalive, def: "270s", min: "1s", max: "1h", example: "270s",
-			doc: "How often Salesforce sends something on a quiet stream. A stream that is silent for two of these is reopened."},
-		{name: "streams_per_connection", to: &o.StreamsPerConnection, unit: "streams", def: "100", min: "1", max: "1000", example: "50",
-			doc: "Subscriptions on one HTTP/2 connection; more than these open another one."},
-		{name: "credit", to: &o.Credit, unit: "events", def: "100", min: "1", max: "100", example: "20",
-			doc: "Events that a subscription may have outstanding. Salesforce allows 100; fewer means less memory and, over a long distance, less speed."},
+		{
+			name: "keepalive", to: &o.Keepalive, def: "270s", min: "1s", max: "1h", example: "270s",
+			doc: "How often Salesforce sends something on a quiet stream. A stream that is silent for two of these is reopened.",
+		},
+		{
+			name: "streams_per_connection", to: &o.StreamsPerConnection, unit: "streams", def: "100", min: "1", max: "1000", example: "50",
+			doc: "Subscriptions on one HTTP/2 connection; more than these open another one.",
+		},
+		{
+			name: "credit", to: &o.Credit, unit: "events", def: "100", min: "1", max: "100", example: "20",
+			doc: "Events that a subscription may have outstanding. Salesforce allows 100; fewer means less memory and, over a long distance, less speed.",
+		},
 	}
 }
 
 func (a *Auth) keys() []key {
 	return []key{
-		{name: "method", to: &a.Method, def: JWTBearer, example: ClientCredentials,
+		{
+			name: "method", to: &a.Method, def: JWTBearer, example: ClientCredentials,
 			oneOf: []string{JWTBearer, ClientCredentials, RefreshToken, AccessToken, UsernamePassword},
-			doc:   "The OAuth flow. `access-token` cannot renew its token itself, so it suits a trial; `username-password` is deprecated by Salesforce and blocked in new orgs."},
-		{name: "client_id", to: &a.ClientID, example: "${SF_CLIENT_ID}",
-			doc: "Consumer key of the external client app or connected app. For all methods but `access-token`."},
-		{name: "client_secret", to: &a.ClientSecret, example: "${SF_CLIENT_SECRET}",
-			doc: "Consumer secret. For `client-credentials` and `username-password`, and for `refresh-token` where the app asks for it. Read again at each login."},
-		{name: "username", to: &a.Username, example: "sync@example.com",
-			doc: "The Salesforce user that the bridge acts as. For `jwt-bearer` and `username-password`; for other methods the user comes with the credentials."},
-		{name: "private_key_file", to: &a.PrivateKeyFile, valid: privateKey, example: "key.pem",
-			doc: "PEM file with the RSA key whose certificate the app holds. For `jwt-bearer`. Read again at each login."},
-		{name: "private_key", to: &a.PrivateKey, valid: privateKey, example: "${SF_PRIVATE_KEY}",
-			doc: "The key itself, in place of `private_key_file`. Read again at each login."},
-		{name: "audience", to: &a.Audience, valid: secureURL, clean: trimSlash, example: "https://login.salesforce.com",
-			doc: "Audience of the JWT, where it is not `login_url`. For `jwt-bearer`."},
-		{name: "token_url", to: &a.TokenURL, valid: secureURL, example: "https://acme.my.salesforce.com/services/oauth2/token",
-			doc: "Token endpoint, where it is not the usual path under `login_url`."},
-		{name: "refresh_token", to: &a.RefreshToken, example: "${file:/run/secrets/refresh_token}",
-			doc: "For `refresh-token`. Read again at each login; where Salesforce returned a successor, that is used until this one changes."},
-		{name: "access_token", to: &a.AccessToken, example: "${SF_ACCESS_TOKEN}",
-			doc: "For `access-token`: a token from elsewhere. Read again when Salesforce no longer takes it, so that another program may renew it."},
-		{name: "instance_url", to: &a.InstanceURL, valid: secureURL, clean: trimSlash, example: "https://acme.my.salesforce.com",
-			doc: "For `access-token`: the org's own URL. Other methods learn it at login."},
-		{name: "password", to: &a.Password, example: "${SF_PASSWORD}",
-			doc: "For `username-password`: the password followed by the user's security token. Read again at each login."},
+			doc:   "The OAuth flow. `access-token` cannot renew its token itself, so it suits a trial; `username-password` is deprecated by Salesforce and blocked in new orgs.",
+		},
+		{
+			name: "client_id", to: &a.ClientID, example: "${SF_CLIENT_ID}",
+			doc: "Consumer key of the external client app or connected app. For all methods but `access-token`.",
+		},
+		{
+			name: "client_secret", to: &a.ClientSecret, example: "${SF_CLIENT_SECRET}",
+			doc: "Consumer secret. For `client-credentials` and `username-password`, and for `refresh-token` where the app asks for it. Read again at each login.",
+		},
+		{
+			name: "username", to: &a.Username, example: "sync@example.com",
+			doc: "The Salesforce user that the bridge acts as. For `jwt-bearer` and `username-password`; for other methods the user comes with the credentials.",
+		},
+		{
+			name: "private_key_file", to: &a.PrivateKeyFile, valid: privateKey, example: "key.pem",
+			doc: "PEM file with the RSA key whose certificate the app holds. For `jwt-bearer`. Read again at each login.",
+		},
+		{
+			name: "private_key", to: &a.PrivateKey, valid: privateKey, example: "${SF_PRIVATE_KEY}",
+			doc: "The key itself, in place of `private_key_file`. Read again at each login.",
+		},
+		{
+			name: "audience", to: &a.Audience, valid: secureURL, clean: trimSlash, example: "https://login.salesforce.com",
+			doc: "Audience of the JWT, where it is not `login_url`. For `jwt-bearer`.",
+		},
+		{
+			name: "token_url", to: &a.TokenURL, valid: secureURL, example: "https://acme.my.salesforce.com/services/oauth2/token",
+			doc: "Token endpoint, where it is not the usual path under `login_url`.",
+		},
+		{
+			name: "refresh_token", to: &a.RefreshToken, example: "${file:/run/secrets/refresh_token}",
+			doc: "For `refresh-token`. Read again at each login; where Salesforce returned a successor, that is used until this one changes.",
+		},
+		{
+			name: "access_token", to: &a.AccessToken, example: "${SF_ACCESS_TOKEN}",
+			doc: "For `access-token`: a token from elsewhere. Read again when Salesforce no longer takes it, so that another program may renew it.",
+		},
+		{
+			name: "instance_url", to: &a.InstanceURL, valid: secureURL, clean: trimSlash, example: "https://acme.my.salesforce.com",
+			doc: "For `access-token`: the org's own URL. Other methods learn it at login.",
+		},
+		{
+			name: "password", to: &a.Password, example: "${SF_PASSWORD}",
+			doc: "For `username-password`: the password followed by the user's security token. Read again at each login.",
+		},
 	}
 }
 

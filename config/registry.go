@@ -18,15 +18,21 @@ type SchemaRegistry struct {
 
 func (r *SchemaRegistry) keys() []key {
 	return []key{
-		{name: "url", to: &r.URL, def: "http://localhost:8081", valid: httpURL, clean: trimSlash, example: "https://registry.example.com/apis/ccompat/v7",
-			doc: "Base URL of the Schema Registry; it may have a path."},
+		{
+			name: "url", to: &r.URL, def: "http://localhost:8081", valid: httpURL, clean: trimSlash, example: "https://registry.example.com/apis/ccompat/v7",
+			doc: "Base URL of the Schema Registry; it may have a path.",
+		},
 		{name: "username", to: &r.Username, example: "sfbridge", doc: "User for basic authentication. Needs `password`."},
 		{name: "password", to: &r.Password, example: "${REGISTRY_PASSWORD}", doc: "Password for basic authentication."},
 		{name: "bearer_token", to: &r.BearerToken, example: "${file:/run/secrets/registry_token}", doc: "Bearer token, in place of a user."},
-		{name: "ca_file", to: &r.CAFile, valid: certificates, example: "ca.pem",
-			doc: "PEM certificates to trust in place of the system's."},
-		{name: "timeout", to: &r.Timeout, def: "10s", min: "100ms", max: "10m", example: "30s",
-			doc: "How long one request may take."},
+		{
+			name: "ca_file", to: &r.CAFile, valid: certificates, example: "ca.pem",
+			doc: "PEM certificates to trust in place of the system's.",
+		},
+		{
+			name: "timeout", to: &r.Timeout, def: "10s", min: "100ms", max: "10m", example: "30s",
+			doc: "How long one request may take.",
+		},
 	}
 }
 

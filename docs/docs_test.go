@@ -18,7 +18,7 @@ var (
 	link     = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading  = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
 	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```")
-	punct    = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	punct    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	metric   = regexp.MustCompile(`"(sfbridge_[a-z0-9_]+)"`)
 	inTicks  = regexp.MustCompile("(?m)^\\| `(sfbridge_[a-z0-9_]+)` \\|")
 	alert    = regexp.MustCompile(`(?m)- alert: (\w+)`)

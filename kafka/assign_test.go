@@ -44,8 +44,7 @@ func checkShares(t *testing.T, name string, had, got map[string][]int32, n int32
 		return
 	}
 	var all []int32
-	least, most := len(had), 0
-	least = int(n)
+	least, most := int(n), 0
 	for _, ps := range got {
 		all = append(all, ps...)
 		least, most = min(least, len(ps)), max(most, len(ps))

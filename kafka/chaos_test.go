@@ -33,7 +33,8 @@ func trouble(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	cluster := kafkatest.Fake(t)
 	flaky := &kafkatest.Flaky{CloseAfterProduce: 3 + rng.IntN(40), CloseAfter: map[int16]int{
-		int16(kmsg.EndTxn): 3 + rng.IntN(40), int16(kmsg.AddPartitionsToTxn): 3 + rng.IntN(40), int16(kmsg.InitProducerID): 2 + rng.IntN(5)}}
+		int16(kmsg.EndTxn): 3 + rng.IntN(40), int16(kmsg.AddPartitionsToTxn): 3 + rng.IntN(40), int16(kmsg.InitProducerID): 2 + rng.IntN(5),
+	}}
 	c := newClient(t, cluster, func(cfg *kafka.Config) { cfg.Dial = flaky.Dial(cluster.Dial) })
 	quiet := newClient(t, cluster)
 	ensureTopic(t, quiet, "t", 3, nil)
@@ -115,8 +116,10 @@ func position(t *testing.T, c *kafka.Client) int {
 
 // disturb does one bad thing after another, and takes back at the end what has not struck yet.
 func disturb(ctx context.Context, rng *rand.Rand, cluster *kafkatest.Cluster) {
-	codes := []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.NotCoordinator,
-		kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.KafkaStorageError, kerr.OutOfOrderSequenceNumber, kerr.UnknownServerError}
+	codes := []*kerr.Error{
+		kerr.NotLeaderForPartition, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.NotCoordinator,
+		kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.KafkaStorageError, kerr.OutOfOrderSequenceNumber, kerr.UnknownServerError,
+	}
 	keys := []kmsg.Key{kmsg.Produce, kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Fetch, kmsg.FindCoordinator, kmsg.InitProducerID}
 	for ctx.Err() == nil {
 		addr := cluster.Brokers[rng.IntN(len(cluster.Brokers))]

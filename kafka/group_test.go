@@ -152,8 +152,10 @@ func TestGroup_MemberCutOff_LosesItsGenerationBeforeOthersHaveIt(t *testing.T) {
 		a, b := newWorker(t, cluster, "a"), newWorker(t, cluster, "b")
 		shares(t, 4, a, b)
 		gen := a.current()
-		cluster.Fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Group: "g", Err: kerr.CoordinatorNotAvailable, Count: -1,
-			When: func(r kmsg.Request) bool { return r.(*kmsg.HeartbeatRequest).MemberID == gen.MemberID }})
+		cluster.Fake.Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.Heartbeat}, Group: "g", Err: kerr.CoordinatorNotAvailable, Count: -1,
+			When: func(r kmsg.Request) bool { return r.(*kmsg.HeartbeatRequest).MemberID == gen.MemberID },
+		})
 		start := time.Now()
 		<-gen.Done
 		if took := time.Since(start); took < 6*time.Second || took > 9*time.Second {

@@ -30,8 +30,10 @@ func TestCommit_AllCodecs_ReadBackByteForByte(t *testing.T) {
 			p := newProducer(t, c, kafka.ProducerConfig{TransactionalID: "x"})
 			at := time.Date(2026, 3, 4, 5, 6, 7, 8_000_000, time.UTC)
 			want := []kafka.Record{
-				{Topic: "t", Key: []byte("k"), Value: bytes.Repeat([]byte("abc"), 500), Time: at,
-					Headers: []kafka.Header{{Key: "h", Value: []byte("v")}, {Key: "", Value: nil}, {Key: "e", Value: []byte{}}}},
+				{
+					Topic: "t", Key: []byte("k"), Value: bytes.Repeat([]byte("abc"), 500), Time: at,
+					Headers: []kafka.Header{{Key: "h", Value: []byte("v")}, {Key: "", Value: nil}, {Key: "e", Value: []byte{}}},
+				},
 				{Topic: "t", Key: nil, Value: nil, Time: at.Add(-time.Hour)},
 				{Topic: "t", Key: []byte{}, Value: []byte{}, Time: at.Add(time.Hour)},
 			}
@@ -229,13 +231,23 @@ func TestCommit_PassingFailures_EachRecordOnce(t *testing.T) {
 		key kmsg.Key
 		err *kerr.Error
 	}{
-		{kmsg.Produce, kerr.NotLeaderForPartition}, {kmsg.Produce, kerr.NotEnoughReplicas}, {kmsg.Produce, kerr.NotEnoughReplicasAfterAppend},
-		{kmsg.Produce, kerr.RequestTimedOut}, {kmsg.Produce, kerr.UnknownTopicOrPartition}, {kmsg.Produce, kerr.KafkaStorageError},
-		{kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions}, {kmsg.AddPartitionsToTxn, kerr.NotCoordinator},
-		{kmsg.AddPartitionsToTxn, kerr.CoordinatorLoadInProgress}, {kmsg.AddPartitionsToTxn, kerr.UnknownTopicOrPartition},
-		{kmsg.EndTxn, kerr.NotCoordinator}, {kmsg.EndTxn, kerr.CoordinatorNotAvailable}, {kmsg.EndTxn, kerr.ConcurrentTransactions},
-		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable}, {kmsg.InitProducerID, kerr.CoordinatorLoadInProgress},
-		{kmsg.InitProducerID, kerr.ConcurrentTransactions}, {kmsg.InitProducerID, kerr.NotCoordinator},
+		{kmsg.Produce, kerr.NotLeaderForPartition},
+		{kmsg.Produce, kerr.NotEnoughReplicas},
+		{kmsg.Produce, kerr.NotEnoughReplicasAfterAppend},
+		{kmsg.Produce, kerr.RequestTimedOut},
+		{kmsg.Produce, kerr.UnknownTopicOrPartition},
+		{kmsg.Produce, kerr.KafkaStorageError},
+		{kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions},
+		{kmsg.AddPartitionsToTxn, kerr.NotCoordinator},
+		{kmsg.AddPartitionsToTxn, kerr.CoordinatorLoadInProgress},
+		{kmsg.AddPartitionsToTxn, kerr.UnknownTopicOrPartition},
+		{kmsg.EndTxn, kerr.NotCoordinator},
+		{kmsg.EndTxn, kerr.CoordinatorNotAvailable},
+		{kmsg.EndTxn, kerr.ConcurrentTransactions},
+		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable},
+		{kmsg.InitProducerID, kerr.CoordinatorLoadInProgress},
+		{kmsg.InitProducerID, kerr.ConcurrentTransactions},
+		{kmsg.InitProducerID, kerr.NotCoordinator},
 	} {
 		t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -264,10 +276,15 @@ func TestCommit_Doubt_AllOrNothingAndUnusable(t *testing.T) {
 		key kmsg.Key
 		err *kerr.Error
 	}{
-		{kmsg.Produce, kerr.OutOfOrderSequenceNumber}, {kmsg.Produce, kerr.UnknownProducerID}, {kmsg.Produce, kerr.InvalidTxnState},
-		{kmsg.AddPartitionsToTxn, kerr.InvalidTxnState}, {kmsg.AddPartitionsToTxn, kerr.UnknownServerError},
-		{kmsg.EndTxn, kerr.InvalidTxnState}, {kmsg.EndTxn, kerr.UnknownServerError},
-		{kmsg.Produce, kerr.NotEnoughReplicas}, {kmsg.EndTxn, kerr.NotCoordinator}, // for longer than it retries
+		{kmsg.Produce, kerr.OutOfOrderSequenceNumber},
+		{kmsg.Produce, kerr.UnknownProducerID},
+		{kmsg.Produce, kerr.InvalidTxnState},
+		{kmsg.AddPartitionsToTxn, kerr.InvalidTxnState},
+		{kmsg.AddPartitionsToTxn, kerr.UnknownServerError},
+		{kmsg.EndTxn, kerr.InvalidTxnState},
+		{kmsg.EndTxn, kerr.UnknownServerError},
+		{kmsg.Produce, kerr.NotEnoughReplicas},
+		{kmsg.EndTxn, kerr.NotCoordinator}, // for longer than it retries
 	} {
 		t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -121,8 +121,10 @@ func (c *Client) CheckTopic(ctx context.Context, spec TopicSpec) error {
 // checkTopic compares an existing topic with what is wanted.
 func (c *Client) checkTopic(ctx context.Context, spec TopicSpec, info *topicInfo) error {
 	if have := len(info.leaders); have < int(spec.Partitions) {
-		return &TopicError{Topic: spec.Name, What: "partitions", Have: strconv.Itoa(have), Want: strconv.Itoa(int(spec.Partitions)),
-			Remedy: fmt.Sprintf("ask for %d, or add partitions by hand, knowing that records of one key then move to another partition", have)}
+		return &TopicError{
+			Topic: spec.Name, What: "partitions", Have: strconv.Itoa(have), Want: strconv.Itoa(int(spec.Partitions)),
+			Remedy: fmt.Sprintf("ask for %d, or add partitions by hand, knowing that records of one key then move to another partition", have),
+		}
 	}
 	want, ok := spec.Configs[cleanupPolicy]
 	if !ok {
@@ -137,8 +139,10 @@ func (c *Client) checkTopic(ctx context.Context, spec TopicSpec, info *topicInfo
 		return err
 	}
 	if have := configs[cleanupPolicy]; have != want {
-		return &TopicError{Topic: spec.Name, What: cleanupPolicy, Have: have, Want: want,
-			Remedy: fmt.Sprintf("set it with kafka-configs --alter --topic %s --add-config %s=%s, or use another topic", spec.Name, cleanupPolicy, want)}
+		return &TopicError{
+			Topic: spec.Name, What: cleanupPolicy, Have: have, Want: want,
+			Remedy: fmt.Sprintf("set it with kafka-configs --alter --topic %s --add-config %s=%s, or use another topic", spec.Name, cleanupPolicy, want),
+		}
 	}
 	return nil
 }

@@ -46,8 +46,10 @@ func externalID(name string) *FieldDef {
 }
 
 func owner() *FieldDef {
-	return &FieldDef{Name: "OwnerId", Label: "Owner ID", Type: TypeReference, ReferenceTo: []string{"User"},
-		RelationshipName: "Owner", Required: true, DefaultedOnCreate: true}
+	return &FieldDef{
+		Name: "OwnerId", Label: "Owner ID", Type: TypeReference, ReferenceTo: []string{"User"},
+		RelationshipName: "Owner", Required: true, DefaultedOnCreate: true,
+	}
 }
 
 func userObject() ObjectDef {
@@ -100,14 +102,16 @@ func contactObject() ObjectDef {
 		idField(), isDeletedField(), derived(lookup("MasterRecordId", "Contact")),
 		{Name: "AccountId", Type: TypeReference, ReferenceTo: []string{"Account"}, RelationshipName: "Account", CascadeDelete: true},
 		{Name: "Salutation", Type: TypePicklist, Length: 40, Compound: "Name", Component: "Salutation"},
-		person("FirstName", 40), required(person("LastName", 80)), {Name: "Name", Label: "Full Name", Type: TypePersonName, Length: 121},
+		person("FirstName", 40), required(person("LastName", 80)),
+		{Name: "Name", Label: "Full Name", Type: TypePersonName, Length: 121},
 		field("OtherAddress", TypeAddress), field("MailingAddress", TypeAddress),
 		field("Phone", TypePhone), field("Fax", TypePhone), field("MobilePhone", TypePhone), field("HomePhone", TypePhone),
 		field("OtherPhone", TypePhone), field("AssistantPhone", TypePhone),
 		{Name: "ReportsToId", Type: TypeReference, ReferenceTo: []string{"Contact"}, RelationshipName: "ReportsTo"},
 		field("Email", TypeEmail), text("Title", 128), text("Department", 80), text("AssistantName", 40),
 		picklist("LeadSource", "Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"),
-		field("Birthdate", TypeDate), {Name: "Description", Label: "Contact Description", Type: TypeLongTextArea, Length: 32000},
+		field("Birthdate", TypeDate),
+		{Name: "Description", Label: "Contact Description", Type: TypeLongTextArea, Length: 32000},
 		owner(), field("HasOptedOutOfEmail", TypeBoolean), field("DoNotCall", TypeBoolean),
 	}
 	fields = append(fields, auditFields()...)

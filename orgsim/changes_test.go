@@ -209,8 +209,10 @@ func TestCreate_EveryType_WholeBody(t *testing.T) {
 func TestUpdate_ChangedAndNulled_OnlyThose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := newOrg(t, orgsim.Config{})
-		id := insert(t, org, "Account", vals{"Name": orgsim.String("Acme"), "Phone": orgsim.String("1"), "Fax": orgsim.String("2"),
-			"BillingStreet": orgsim.String("1 Quay"), "BillingCity": orgsim.String("Lyon")})
+		id := insert(t, org, "Account", vals{
+			"Name": orgsim.String("Acme"), "Phone": orgsim.String("1"), "Fax": orgsim.String("2"),
+			"BillingStreet": orgsim.String("1 Quay"), "BillingCity": orgsim.String("Lyon"),
+		})
 		update(t, org, id, vals{"Phone": {}, "BillingCity": orgsim.String("Porto"), "Fax": orgsim.String("2")})
 		d := lastEvent(t, org, "Account")
 		wantNames(t, "changed", d.ChangedFields, "Phone", "BillingAddress.City", "LastModifiedDate")

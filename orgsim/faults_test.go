@@ -245,7 +245,10 @@ func TestFault_Reset_NeighbourStreamsOnTheConnectionGoOn(t *testing.T) {
 func TestInject_Nonsense_Refused(t *testing.T) {
 	org := newOrg(t, orgsim.Config{})
 	for _, f := range []orgsim.Fault{
-		{}, {Kind: "nonsense"}, {Kind: orgsim.FaultStall, On: "never"}, {Kind: orgsim.FaultStall, On: orgsim.OnOpen},
+		{},
+		{Kind: "nonsense"},
+		{Kind: orgsim.FaultStall, On: "never"},
+		{Kind: orgsim.FaultStall, On: orgsim.OnOpen},
 		{Kind: orgsim.FaultStatus, Status: "NOT_A_STATUS"},
 	} {
 		if err := org.Inject(f); err == nil {

@@ -130,8 +130,10 @@ func eventSystemFields() []*FieldDef {
 		{Name: "ReplayId", Type: TypeString, ReadOnly: true, NotInEvents: true},
 		{Name: "EventUuid", Type: TypeString, ReadOnly: true, NotInEvents: true},
 		{Name: "CreatedDate", Type: TypeDateTime, Required: true, ReadOnly: true, DefaultedOnCreate: true, Role: "CreatedDate"},
-		{Name: "CreatedById", Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: "CreatedBy", Required: true,
-			ReadOnly: true, DefaultedOnCreate: true, Role: "CreatedBy"},
+		{
+			Name: "CreatedById", Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: "CreatedBy", Required: true,
+			ReadOnly: true, DefaultedOnCreate: true, Role: "CreatedBy",
+		},
 	}
 }
 
@@ -142,8 +144,10 @@ func objectSystemFields(nameFormat string) []*FieldDef {
 	}
 	return append([]*FieldDef{
 		idField(),
-		{Name: "OwnerId", Label: "Owner ID", Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: "Owner",
-			Required: true, DefaultedOnCreate: true},
+		{
+			Name: "OwnerId", Label: "Owner ID", Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: "Owner",
+			Required: true, DefaultedOnCreate: true,
+		},
 		isDeletedField(),
 		name,
 	}, auditFields()...)
@@ -163,8 +167,10 @@ func auditFields() []*FieldDef {
 		return &FieldDef{Name: name, Type: TypeDateTime, Required: true, ReadOnly: true, DefaultedOnCreate: true}
 	}
 	user := func(name, relation string) *FieldDef {
-		return &FieldDef{Name: name, Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: relation,
-			Required: true, ReadOnly: true, DefaultedOnCreate: true}
+		return &FieldDef{
+			Name: name, Type: TypeReference, ReferenceTo: []string{"User"}, RelationshipName: relation,
+			Required: true, ReadOnly: true, DefaultedOnCreate: true,
+		}
 	}
 	created := stamp("CreatedDate")
 	created.Role = "CreatedDate"

@@ -5,8 +5,15 @@ import "slices"
 // personFields are the fields of a person that Account and Contact share: the
 // name on Account, the name on Contact.
 var personFields = [...][2]string{
-	{"Salutation", "Salutation"}, {"FirstName", "FirstName"}, {"LastName", "LastName"}, {"Phone", "Phone"}, {"Fax", "Fax"},
-	{"PersonEmail", "Email"}, {"PersonMobilePhone", "MobilePhone"}, {"PersonTitle", "Title"}, {"PersonBirthdate", "Birthdate"},
+	{"Salutation", "Salutation"},
+	{"FirstName", "FirstName"},
+	{"LastName", "LastName"},
+	{"Phone", "Phone"},
+	{"Fax", "Fax"},
+	{"PersonEmail", "Email"},
+	{"PersonMobilePhone", "MobilePhone"},
+	{"PersonTitle", "Title"},
+	{"PersonBirthdate", "Birthdate"},
 }
 
 // addPersonFields makes Account and Contact what they are in an org with

@@ -78,8 +78,10 @@ func TestPublish_BadRequests_RefusedWithCode(t *testing.T) {
 		"no channel":      {"", []*pubsubpb.ProducerEvent{producer("a", "x")}, codes.InvalidArgument, "publish.topic.validation.empty"},
 		"unknown channel": {"/event/Nope__e", []*pubsubpb.ProducerEvent{producer("a", "x")}, codes.NotFound, "topic.not.found"},
 		"change events":   {accountChannel, []*pubsubpb.ProducerEvent{producer("a", "x")}, codes.PermissionDenied, "topic.meta.permission"},
-		"over 4 MB": {shipmentChannel, slices.Repeat([]*pubsubpb.ProducerEvent{producer("a", strings.Repeat("x", 900_000))}, 5),
-			codes.Unavailable, ""},
+		"over 4 MB": {
+			shipmentChannel, slices.Repeat([]*pubsubpb.ProducerEvent{producer("a", strings.Repeat("x", 900_000))}, 5),
+			codes.Unavailable, "",
+		},
 	} {
 		var trailer metadata.MD
 		_, err := client.Publish(ctx, &pubsubpb.PublishRequest{TopicName: c.channel, Events: c.events}, grpc.Trailer(&trailer))
@@ -93,8 +95,10 @@ func TestPublish_HourlyLimit_PerEventErrorUntilTheHourPasses(t *testing.T) {
 		r := orgsimtest.StartMem(t, orgsim.Config{PublishLimit: 2})
 		client := r.Client(t)
 		publish := func() int {
-			resp, err := client.Publish(r.Context(t.Context()), &pubsubpb.PublishRequest{TopicName: shipmentChannel,
-				Events: []*pubsubpb.ProducerEvent{producer("a", "x"), producer("b", "x"), producer("c", "x")}})
+			resp, err := client.Publish(r.Context(t.Context()), &pubsubpb.PublishRequest{
+				TopicName: shipmentChannel,
+				Events:    []*pubsubpb.ProducerEvent{producer("a", "x"), producer("b", "x"), producer("c", "x")},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -272,8 +272,15 @@ func (w *schemaWriter) header() {
 	}
 	w.text(`"symbols":["`, strings.Join(symbols, `","`), `"]}}`)
 	for _, f := range [...][2]string{
-		{"changeOrigin", `"string"`}, {"transactionKey", `"string"`}, {"sequenceNumber", `"int"`}, {"commitTimestamp", `"long"`},
-		{"commitNumber", `"long"`}, {"commitUser", `"string"`}, {"nulledFields", array}, {"diffFields", array}, {"changedFields", array},
+		{"changeOrigin", `"string"`},
+		{"transactionKey", `"string"`},
+		{"sequenceNumber", `"int"`},
+		{"commitTimestamp", `"long"`},
+		{"commitNumber", `"long"`},
+		{"commitUser", `"string"`},
+		{"nulledFields", array},
+		{"diffFields", array},
+		{"changedFields", array},
 	} {
 		w.text(",")
 		plain(f[0], f[1])

@@ -81,8 +81,10 @@ func (s *service) Subscribe(stream grpc.BidiStreamingServer[pubsubpb.FetchReques
 	if e != nil {
 		return inv.fail(ctx, e)
 	}
-	sub := &subscription{invocation: inv, svc: s, stream: stream, ctx: ctx, open: open, lastSent: time.Now(), first: true,
-		rng: rand.New(rand.NewPCG(s.org.cfg.Seed, uint64(inv.call.ID)))}
+	sub := &subscription{
+		invocation: inv, svc: s, stream: stream, ctx: ctx, open: open, lastSent: time.Now(), first: true,
+		rng: rand.New(rand.NewPCG(s.org.cfg.Seed, uint64(inv.call.ID))),
+	}
 	if e := sub.begin(req); e != nil {
 		return sub.fail(ctx, e)
 	}

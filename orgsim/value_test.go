@@ -22,9 +22,13 @@ func TestValue_TextForms_AsTheAPIsShowThem(t *testing.T) {
 		{orgsim.TypeTime, "23:59:59.999Z", "23:59:59.999Z", `"23:59:59.999Z"`},
 		{orgsim.TypeTime, "08:05", "08:05:00.000Z", `"08:05:00.000Z"`},
 		{orgsim.TypeCurrency, "999999999999999.99", "999999999999999.99", `999999999999999.99`},
-		{orgsim.TypeDouble, "5", "5", `5.0`}, {orgsim.TypePercent, "-1e-2", "-0.01", `-0.01`},
-		{orgsim.TypeInt, "42", "42", `42`}, {orgsim.TypeBoolean, "TRUE", "true", `true`}, {orgsim.TypeBoolean, "0", "false", `false`},
-		{orgsim.TypeString, "Zoë \"東京\"", "Zoë \"東京\"", `"Zoë \"東京\""`}, {orgsim.TypeString, "", "", `null`},
+		{orgsim.TypeDouble, "5", "5", `5.0`},
+		{orgsim.TypePercent, "-1e-2", "-0.01", `-0.01`},
+		{orgsim.TypeInt, "42", "42", `42`},
+		{orgsim.TypeBoolean, "TRUE", "true", `true`},
+		{orgsim.TypeBoolean, "0", "false", `false`},
+		{orgsim.TypeString, "Zoë \"東京\"", "Zoë \"東京\"", `"Zoë \"東京\""`},
+		{orgsim.TypeString, "", "", `null`},
 	} {
 		f := &orgsim.FieldDef{Name: "F__c", Type: c.typ}
 		v, err := f.FromText(c.in)

@@ -183,14 +183,25 @@ func TestMask_PublishedExamples_SameHex(t *testing.T) {
 		nested map[int][]int
 		want   string
 	}{
-		{[]int{0}, nil, "0x01"}, {[]int{7}, nil, "0x80"}, {[]int{8}, nil, "0x0100"}, {[]int{7, 13}, nil, "0x2080"},
-		{[]int{16, 22}, nil, "0x410000"}, {[]int{16}, nil, "0x010000"}, {[]int{11, 22}, nil, "0x400800"}, {[]int{7, 22}, nil, "0x400080"},
-		{[]int{2, 22}, nil, "0x400004"}, {[]int{22}, map[int][]int{4: {0}}, "0x400000 4-0x01"},
+		{[]int{0}, nil, "0x01"},
+		{[]int{7}, nil, "0x80"},
+		{[]int{8}, nil, "0x0100"},
+		{[]int{7, 13}, nil, "0x2080"},
+		{[]int{16, 22}, nil, "0x410000"},
+		{[]int{16}, nil, "0x010000"},
+		{[]int{11, 22}, nil, "0x400800"},
+		{[]int{7, 22}, nil, "0x400080"},
+		{[]int{2, 22}, nil, "0x400004"},
+		{[]int{22}, map[int][]int{4: {0}}, "0x400000 4-0x01"},
 		{[]int{12, 19, 20, 21, 22, 23, 27}, nil, "0x08F81000"},
 		{[]int{5, 6, 7, 10, 24, 26, 29, 30}, map[int][]int{4: {4}, 7: {1, 2}}, "0x650004E0 4-0x10 7-0x06"},
-		{[]int{23, 103}, nil, "0x80000000000000000000800000"}, {[]int{63}, nil, "0x8000000000000000"}, {[]int{64}, nil, "0x010000000000000000"},
-		{[]int{5, 7, 10}, map[int][]int{11: {0, 1}}, "0x04A0 11-0x03"}, {[]int{10}, map[int][]int{11: {0}}, "0x0400 11-0x01"},
-		{nil, map[int][]int{4: {0}}, "4-0x01"}, {nil, nil, ""},
+		{[]int{23, 103}, nil, "0x80000000000000000000800000"},
+		{[]int{63}, nil, "0x8000000000000000"},
+		{[]int{64}, nil, "0x010000000000000000"},
+		{[]int{5, 7, 10}, map[int][]int{11: {0, 1}}, "0x04A0 11-0x03"},
+		{[]int{10}, map[int][]int{11: {0}}, "0x0400 11-0x01"},
+		{nil, map[int][]int{4: {0}}, "4-0x01"},
+		{nil, nil, ""},
 	} {
 		if got := strings.Join(orgsim.Mask(c.top, c.nested, false), " "); got != c.want {
 			t.Errorf("mask of %v %v = %q, want %q", c.top, c.nested, got, c.want)

@@ -52,7 +52,8 @@ func TestCollections_OneBadAmong200_OneOutcomeEach(t *testing.T) {
 				out[i] = map[string]any{"id": fmt.Sprint("id-", i), "success": true, "created": i%2 == 0, "errors": []any{}}
 			}
 			out[17] = map[string]any{"success": false, "errors": []any{map[string]any{
-				"statusCode": "STRING_TOO_LONG", "message": "too long", "fields": []string{"Name"}}, map[string]any{"statusCode": "X"}}}
+				"statusCode": "STRING_TOO_LONG", "message": "too long", "fields": []string{"Name"},
+			}, map[string]any{"statusCode": "X"}}}
 			out[18] = map[string]any{"success": false, "errors": []any{map[string]any{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "locked"}}}
 			out[19] = map[string]any{"success": false}
 			reply(w, 200, out)

@@ -96,8 +96,10 @@ func (c *simCmd) prepare(org *orgsim.Org) error {
 		if err := os.WriteFile(c.KeyOut, private, 0o600); err != nil {
 			return fmt.Errorf("write key: %w", err)
 		}
-		org.RegisterApp(orgsim.ConnectedApp{ClientID: orgsim.DefaultClientID, ClientSecret: orgsim.DefaultClientSecret,
-			PublicKey: public, RunAs: org.Username()})
+		org.RegisterApp(orgsim.ConnectedApp{
+			ClientID: orgsim.DefaultClientID, ClientSecret: orgsim.DefaultClientSecret,
+			PublicKey: public, RunAs: org.Username(),
+		})
 	}
 	for _, text := range c.Prepared {
 		p, err := parsePrepared(text)

@@ -34,16 +34,26 @@ func TestAudit_FindsWhatIsWrong(t *testing.T) {
 	}{
 		"all there": {[]*kgo.Record{read("a", "1"), read("a", "2"), read("b", "1"), shipment}, sandbox.Verdict{RecordsCommitted: 4}},
 		"lost":      {[]*kgo.Record{read("a", "1"), read("b", "1"), shipment}, sandbox.Verdict{RecordsCommitted: 3, Lost: 1}},
-		"one of a merged event lost": {[]*kgo.Record{read("a", "1"), read("a", "2"), shipment},
-			sandbox.Verdict{RecordsCommitted: 3, Lost: 1}},
-		"doubled": {[]*kgo.Record{read("a", "1"), read("a", "2"), read("b", "1"), read("b", "1"), shipment},
-			sandbox.Verdict{RecordsCommitted: 5, Duplicates: 1}},
-		"out of order": {[]*kgo.Record{read("a", "2"), read("a", "1"), read("b", "1"), shipment},
-			sandbox.Verdict{RecordsCommitted: 4, Misordered: 1}},
-		"nobody's": {[]*kgo.Record{read("a", "1"), read("a", "2"), read("b", "1"), shipment, read("c", "9")},
-			sandbox.Verdict{RecordsCommitted: 5, Unknown: 1}},
-		"set aside": {[]*kgo.Record{read("a", "1"), read("b", "1"), shipment, aside("2")},
-			sandbox.Verdict{RecordsCommitted: 3, SetAside: 1}},
+		"one of a merged event lost": {
+			[]*kgo.Record{read("a", "1"), read("a", "2"), shipment},
+			sandbox.Verdict{RecordsCommitted: 3, Lost: 1},
+		},
+		"doubled": {
+			[]*kgo.Record{read("a", "1"), read("a", "2"), read("b", "1"), read("b", "1"), shipment},
+			sandbox.Verdict{RecordsCommitted: 5, Duplicates: 1},
+		},
+		"out of order": {
+			[]*kgo.Record{read("a", "2"), read("a", "1"), read("b", "1"), shipment},
+			sandbox.Verdict{RecordsCommitted: 4, Misordered: 1},
+		},
+		"nobody's": {
+			[]*kgo.Record{read("a", "1"), read("a", "2"), read("b", "1"), shipment, read("c", "9")},
+			sandbox.Verdict{RecordsCommitted: 5, Unknown: 1},
+		},
+		"set aside": {
+			[]*kgo.Record{read("a", "1"), read("b", "1"), shipment, aside("2")},
+			sandbox.Verdict{RecordsCommitted: 3, SetAside: 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.ChangesMade = 4

@@ -199,10 +199,14 @@ func (s *Sandbox) Bridge(name string, channels ...string) bridge.Config {
 		Topics:   bridge.TopicConfig{Prefix: "sf", Create: true, Partitions: 4, Replication: -1},
 		Registry: schemas.RegistryConfig{URL: s.RegistryURL, HTTPClient: web},
 		Orgs: map[string]bridge.OrgConfig{OrgName: {
-			Auth: auth.Config{Method: "jwt-bearer", LoginURL: s.OrgURL, ClientID: ClientID,
-				Username: s.Org.Username(), PrivateKey: func() ([]byte, error) { return s.key, nil }, HTTPClient: web},
-			PubSub: pubsub.Config{Endpoint: s.PubSubAddr, Plaintext: true,
-				Dial: func(ctx context.Context, addr string) (net.Conn, error) { return s.cfg.Dial(ctx, "tcp", addr) }},
+			Auth: auth.Config{
+				Method: "jwt-bearer", LoginURL: s.OrgURL, ClientID: ClientID,
+				Username: s.Org.Username(), PrivateKey: func() ([]byte, error) { return s.key, nil }, HTTPClient: web,
+			},
+			PubSub: pubsub.Config{
+				Endpoint: s.PubSubAddr, Plaintext: true,
+				Dial: func(ctx context.Context, addr string) (net.Conn, error) { return s.cfg.Dial(ctx, "tcp", addr) },
+			},
 			REST: salesforce.Config{APIVersion: s.Org.APIVersion(), HTTPClient: web},
 		}},
 		ListenFn: s.cfg.Listen,

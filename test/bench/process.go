@@ -78,12 +78,11 @@ func cpuOf(pid int) time.Duration {
 
 // pair is a simulated org and a bridge between it and the real Kafka.
 type pair struct {
-	sim, bridge  *process
-	prefix       string
-	listen       string
-	started      time.Time
-	readyAfter   time.Duration
-	captureLines string
+	sim, bridge *process
+	prefix      string
+	listen      string
+	started     time.Time
+	readyAfter  time.Duration
 }
 
 func freeAddr() string {
