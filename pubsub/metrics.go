@@ -1,9 +1,9 @@
 package pubsub
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sfbridge/internal/metric"
 )
 
 // metrics counts what the client does.
@@ -17,36 +17,21 @@ type metrics struct {
 // newMetrics registers with reg, or counts for nobody when reg is nil.
 func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
-		reconnects: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		reconnects: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sfbridge_capture_reconnects_total",
 			Help: "Streams lost and opened again, by channel and reason: transport, unavailable, auth, exhausted, limit, silence, clean_close, internal.",
 		}, []string{"channel", "reason"})),
-		streams: register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
+		streams: metric.Register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sfbridge_pubsub_calls_open",
 			Help: "Calls to the Pub/Sub API that are open now.",
 		})),
-		conns: register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
+		conns: metric.Register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sfbridge_pubsub_connections",
 			Help: "HTTP/2 connections to the Pub/Sub API in the pool.",
 		})),
-		published: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		published: metric.Register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sfbridge_pubsub_published_events_total",
 			Help: "Events handed to Publish by outcome: success, refused, unknown.",
 		}, []string{"outcome"})),
 	}
-}
-
-// register returns the collector that is registered under c's name: c, or the
-// one of an earlier client.
-func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	if reg == nil {
-		return c
-	}
-	err := reg.Register(c)
-	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-		if same, ok := already.ExistingCollector.(C); ok {
-			return same
-		}
-	}
-	return c
 }

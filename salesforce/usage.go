@@ -1,12 +1,13 @@
 package salesforce
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"sfbridge/internal/metric"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -30,19 +31,10 @@ type usage struct {
 }
 
 func (u *usage) register(reg prometheus.Registerer) {
-	u.remaining = prometheus.NewGauge(prometheus.GaugeOpts{
+	u.remaining = metric.Register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sfbridge_salesforce_api_remaining",
 		Help: "API calls left to the org in the current 24 hours, as the latest answer told.",
-	})
-	if reg == nil {
-		return
-	}
-	err := reg.Register(u.remaining)
-	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-		if g, ok := already.ExistingCollector.(prometheus.Gauge); ok {
-			u.remaining = g
-		}
-	}
+	}))
 }
 
 // read takes Sforce-Limit-Info: api-usage=4711/115000, from an answer.
