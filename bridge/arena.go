@@ -14,6 +14,19 @@ type arena struct {
 	buf     []byte
 	headers []kafka.Header
 	records []kafka.Record
+	aside   []string // reasons of the dead letters among the records
+	gaps    []event.ChangeType
+}
+
+// count counts what came to pass once the records are committed: a response
+// that is encoded again after a failure is one response.
+func (a *arena) count(m *metrics) {
+	for _, reason := range a.aside {
+		m.deadLetters.WithLabelValues(reason).Inc()
+	}
+	for _, t := range a.gaps {
+		m.gaps.WithLabelValues(string(t), "kept").Inc()
+	}
 }
 
 // arenas are those whose transactions are committed. Those of failed ones are
@@ -33,6 +46,7 @@ func (p *arenas) take(events []event.Raw) *arena {
 		a = new(arena)
 	}
 	a.buf, a.headers, a.records = a.buf[:0], a.headers[:0], a.records[:0]
+	a.aside, a.gaps = a.aside[:0], a.gaps[:0]
 	a.reserve(size)
 	if n := headersPerRecord * len(events); cap(a.headers) < n {
 		a.headers = make([]kafka.Header, 0, n)

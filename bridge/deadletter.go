@@ -82,7 +82,7 @@ func (e *encoder) deadLetter(ctx context.Context, a *arena, ev *event.Raw, cause
 		}
 	}
 	a.records = append(a.records, rec)
-	e.b.metrics.deadLetters.WithLabelValues(cause.Reason).Inc()
+	a.aside = append(a.aside, cause.Reason)
 	e.ch.log.Warn("event set aside", "reason", cause.Reason, "replay_id", ev.ReplayID,
 		"schema_id", ev.SchemaID, "topic", rec.Topic, "err", cause.err)
 	return nil

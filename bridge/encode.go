@@ -146,7 +146,7 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 	committed := plausible(h.CommitTimestamp)
 	e.ch.tracker.pos.CommitTimestamp = committed
 	if h.ChangeType.IsGap() {
-		e.b.metrics.gaps.WithLabelValues(string(h.ChangeType), "kept").Inc()
+		a.gaps = append(a.gaps, h.ChangeType)
 	}
 	shared := e.shared(a, ev, committed)
 	ceType := r.types[h.ChangeType]
@@ -154,12 +154,13 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		ceType = []byte("com.salesforce." + h.EntityName + "." + string(h.ChangeType))
 		r.types[h.ChangeType] = ceType
 	}
+	room := len(ev.Payload) + headerRoom(h)
 	for i, id := range h.RecordIDs {
 		if i == 2 {
 			crashpoint.Here("inside-event")
 		}
 		key := a.copy(id)
-		a.reserve(len(ev.Payload) + headerRoom(h))
+		a.reserve(room)
 		start := len(a.buf)
 		a.buf = r.codec.AppendChange(a.buf, r.id, h, id, body)
 		rec := kafka.Record{

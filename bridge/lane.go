@@ -15,12 +15,6 @@ import (
 	"sfbridge/kafka"
 )
 
-// committer writes records in one transaction.
-type committer interface {
-	Commit(ctx context.Context, recs []kafka.Record) error
-	Close() error
-}
-
 // lane is one partition of the assignments topic at work: one producer, and
 // the channels that hash to it. Whatever happens, it recovers in one way only:
 // drop what is in hand, take a new producer epoch, read the checkpoint, resume.
@@ -30,7 +24,7 @@ type lane struct {
 	log      *slog.Logger
 	channels []*channel
 	queue    *queue
-	producer committer
+	producer *kafka.Producer
 	records  []kafka.Record // room for the next transaction
 }
 
@@ -278,6 +272,7 @@ func (l *lane) committed(units []unit) {
 		if u.events == 0 {
 			continue
 		}
+		u.arena.count(m)
 		org, channel := u.ch.capture.Org, u.ch.capture.Channel
 		m.events.WithLabelValues(org, channel).Add(float64(u.events))
 		m.records.WithLabelValues(org, channel).Add(float64(len(u.records)))
