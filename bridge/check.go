@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ func (b *Bridge) Check(ctx context.Context, report func(Finding)) bool {
 	c := &checker{b: b, report: report, ok: true}
 	reached := c.kafka(ctx)
 	c.registry(ctx)
-	for _, name := range sortedKeys(b.orgs) {
+	for _, name := range slices.Sorted(maps.Keys(b.orgs)) {
 		c.org(ctx, b.orgs[name])
 	}
 	if reached {
@@ -148,13 +149,4 @@ func (c *checker) version(ctx context.Context, o *org, part string) {
 		err = fmt.Errorf("the org does not offer API version %s: set api_version to one of %v", want, offered)
 	}
 	c.line(part, "API version "+want, "offered", err)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -38,7 +37,6 @@ type Config struct {
 	Listen      string          // address of /metrics and the health pages; empty: none
 	ListenToken auth.SecretFunc // bearer token for the listener, asked at each request; nil: no authentication
 	ListenFn    func(network, address string) (net.Listener, error)
-	ListenTLS   *tls.Config
 
 	Fingerprint string // of what all processes of one name must share
 	Logger      *slog.Logger

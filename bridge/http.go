@@ -29,7 +29,7 @@ func (b *Bridge) listen(life context.Context, g *errgroup.Group) (string, error)
 		return "", err
 	}
 	srv := &http.Server{
-		Handler: b.Handler(), TLSConfig: b.cfg.ListenTLS, ReadHeaderTimeout: 10 * time.Second,
+		Handler: b.Handler(), ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 30 * time.Second, MaxHeaderBytes: 64 << 10,
 	}
 	g.Go(func() error {

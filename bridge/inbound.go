@@ -11,14 +11,6 @@ import (
 	"sfbridge/schemas"
 )
 
-// source is a stream of events from an org.
-type source interface {
-	// Recv blocks for the next response. One without events is a sign of life
-	// that carries the position.
-	Recv(ctx context.Context) (pubsub.Batch, error)
-	Close() error
-}
-
 // inbound carries one channel from the org to its lane until ctx ends or a
 // step fails: pull, encode, make room, hand over.
 func (b *Bridge) inbound(ctx context.Context, l *lane, ch *channel) error {
@@ -74,7 +66,7 @@ const acceptWait = 500 * time.Millisecond
 
 // subscribe opens the channel at its position, or where the configuration says
 // when it has none.
-func (b *Bridge) subscribe(ctx context.Context, ch *channel) (source, error) {
+func (b *Bridge) subscribe(ctx context.Context, ch *channel) (*pubsub.Subscription, error) {
 	start, _ := ch.tracker.cursor.Resume()
 	return ch.org.pubsub.Subscribe(ctx, pubsub.SubscribeConfig{
 		Channel: ch.capture.Channel, Start: start, Credit: ch.org.cfg.Credit, AcceptWait: acceptWait,
@@ -151,9 +143,9 @@ func (b *Bridge) expired(ch *channel, cause error) error {
 		ch.expired = string(old)
 		b.metrics.replayExpired.WithLabelValues(ch.capture.Org, ch.capture.Channel).Inc()
 	}
-	last := time.UnixMilli(ch.tracker.pos.CommitTimestamp).UTC()
+	last := ch.tracker.lastKnown()
 	if ch.capture.OnExpired != Earliest && ch.capture.OnExpired != Latest {
-		return fmt.Errorf("%w: the org no longer accepts replay id %s (last event %s), so changes since then may be out of "+
+		return fmt.Errorf("%w: the org no longer accepts replay id %s (last known at %s), so changes since then may be out of "+
 			"its reach: set on_replay_expired to earliest (what the org still has) or latest, restart, and compare the org "+
 			"with the topic from %s on", cause, old, last.Format(time.RFC3339), last.Format(time.RFC3339))
 	}

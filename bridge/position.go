@@ -40,6 +40,15 @@ func startOf(pos event.Position, earliest bool) pubsub.Start {
 // known tells whether there is a position to resume from.
 func (t *tracker) known() bool { return len(t.pos.ReplayID) > 0 || len(t.pos.OpenReplayID) > 0 }
 
+// lastKnown is the commit time of the last event, or, when there was none, the
+// time at which the position was received: what the topic is complete up to.
+func (t *tracker) lastKnown() time.Time {
+	if t.pos.CommitTimestamp > 0 {
+		return time.UnixMilli(t.pos.CommitTimestamp).UTC()
+	}
+	return time.UnixMilli(t.pos.ReceivedAt).UTC()
+}
+
 // forget drops a position that the org no longer accepts.
 func (t *tracker) forget(earliest bool) {
 	t.pos.ReplayID, t.pos.OpenReplayID, t.pos.OpenCount = nil, nil, 0

@@ -30,6 +30,15 @@ func (f *configFlag) load(io streams) (bridge.Config, error) {
 	return cfg.Bridge(log)
 }
 
+// open builds the bridge that the file describes; nothing is reached yet.
+func (f *configFlag) open(io streams) (*bridge.Bridge, error) {
+	cfg, err := f.load(io)
+	if err != nil {
+		return nil, err
+	}
+	return bridge.New(cfg)
+}
+
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{}
 	var l slog.Level

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-
-	"sfbridge/bridge"
 )
 
 type runCmd struct {
@@ -17,11 +15,7 @@ Example: sfbridge run -c bridge.yaml`
 }
 
 func (c *runCmd) Run(ctx context.Context, io streams) error {
-	cfg, err := c.load(io)
-	if err != nil {
-		return err
-	}
-	b, err := bridge.New(cfg)
+	b, err := c.open(io)
 	if err != nil {
 		return err
 	}

@@ -23,11 +23,7 @@ Example: sfbridge status -c bridge.yaml --json`
 }
 
 func (c *statusCmd) Run(ctx context.Context, io streams) error {
-	cfg, err := c.load(io)
-	if err != nil {
-		return err
-	}
-	b, err := bridge.New(cfg)
+	b, err := c.open(io)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"syscall"
 	"time"
+
+	"sfbridge/internal/backoff"
 )
 
 // fault is what is wrong with an address at the moment.
@@ -108,19 +110,8 @@ func (n *Network) waitReachable(ctx context.Context, key string) error {
 		case now.refuse:
 			return syscall.ECONNREFUSED
 		case now.latency > 0:
-			return pause(ctx, 2*now.latency)
+			return backoff.Sleep(ctx, 2*now.latency)
 		}
 		return nil
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
