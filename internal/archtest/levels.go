@@ -24,7 +24,7 @@ var top = map[string]level{
 	"cmd":      programs,
 	"config":   wiring,
 	"bridge":   wiring,
-	"snapshot": flows, "materialize": flows, "writeback": flows, "gateway": flows,
+	"snapshot": flows, "materialize": flows, "writeback": flows, "publish": flows, "gateway": flows,
 	"pubsub": clients, "cometd": clients, "salesforce": clients, "schemas": clients, "kafka": clients,
 	// The simulated org stands beside the clients: it speaks their protocols and knows nothing of Kafka.
 	"orgsim":          clients,

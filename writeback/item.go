@@ -1,0 +1,73 @@
+package writeback
+
+import (
+	"time"
+
+	"sfbridge/internal/flow"
+	"sfbridge/kafka"
+	"sfbridge/salesforce"
+	"sfbridge/writeback/rows"
+)
+
+// item is one record on its way: from its delivery until it is settled. Its
+// fields belong to the goroutine that has it: the scheduler, or a call.
+type item struct {
+	d        *kafka.Delivery
+	row      *rows.Row
+	retryOf  string // topic/partition/offset, of a record that a dead letter was made of
+	attempts int
+	arrived  time.Time
+	// unknown marks a row whose insert may have been made before a crash: look it
+	// up before it is inserted.
+	unknown bool
+	// under are older records of the same row that this one's row carries as well.
+	under []*item
+	plain *rows.Row // the row before older ones were merged into it; nil if none were
+}
+
+// batch is what goes into one call or job: one operation and shape, no two rows
+// of one key.
+type batch struct {
+	op    rows.Operation
+	items []*item
+	api   string // apiREST, apiCollections or apiBulk
+}
+
+// The APIs, values of the label of sfbridge_writeback_calls_total.
+const (
+	apiREST        = "rest"
+	apiCollections = "collections"
+	apiBulk        = "bulk"
+)
+
+// verdict is what became of one item of a batch. Exactly one of done and err is
+// set.
+type verdict struct {
+	done   string // an outcome of package flow
+	reason string // of a skipped one
+	id     string // record id
+	job    string
+	// err is why it was not written. Retryable ones are tried again, item by item,
+	// with back-off; the others become dead letters.
+	err *refusal
+}
+
+// refusal is a row that was not written.
+type refusal struct {
+	reason string            // of package flow, for the dead letter
+	class  salesforce.Class  // ClassData: never; ClassTransient: try again
+	cause  *salesforce.Error // nil if the org did not say it
+	text   string            // sentence for people
+	free   bool              // the attempt does not count: the row was not reached (a job ended before its turn)
+}
+
+// callError is a call that failed as a whole: all its items are tried again, since it
+// surely had no effect or may be made again without harm, unless unknown is set.
+type callError struct {
+	err     error
+	class   salesforce.Class
+	after   time.Duration // that the org asked to wait
+	unknown bool          // an insert that may have been made: look each row up before the next try
+}
+
+var _ = flow.Created
