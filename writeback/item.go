@@ -17,6 +17,7 @@ type item struct {
 	retryOf  string // topic/partition/offset, of a record that a dead letter was made of
 	attempts int
 	arrived  time.Time
+	id       string // record id, once looked up or known
 	// unknown marks a row whose insert may have been made before a crash: look it
 	// up before it is inserted.
 	unknown bool
