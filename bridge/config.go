@@ -23,6 +23,8 @@ type Config struct {
 	Topics      TopicConfig
 	Registry    schemas.RegistryConfig
 	Captures    []Capture
+	Writebacks  []Writeback
+	Publishes   []Publish
 	AtLeastOnce bool // for brokers without transactions
 
 	Lanes              int32         // partitions of the assignments topic, one producer each
@@ -30,6 +32,7 @@ type Config struct {
 	SessionTimeout     time.Duration // after this silence a process loses its lanes to the others
 
 	Memory          int64         // bytes of records that wait for their transaction, whole process
+	WritebackMemory int64         // bytes of records read and not yet settled, whole process; all flows share it
 	Retention       time.Duration // how long the org keeps events: 72 h
 	StartTimeout    time.Duration // how long a start waits for a side that does not answer
 	ShutdownTimeout time.Duration
@@ -48,6 +51,10 @@ type OrgConfig struct {
 	PubSub pubsub.Config     // Session is filled in by New
 	REST   salesforce.Config // Session and ClientName are filled in by New
 	Credit int               // events outstanding per subscription, at most 100
+
+	Namespace salesforce.Namespace // of the managed package that custom names without one belong to
+	Reserve   float64              // share of the day's API calls that write-back leaves to others; default 0.1
+	Scarce    float64              // share of the day's API calls below which write-back saves them; default 0.25
 }
 
 // TopicConfig says how topics are named and created.
@@ -67,6 +74,9 @@ type Capture struct {
 	Earliest  bool   // where a channel without a position starts; default latest
 	OnExpired ExpiredPolicy
 	KeyField  string // platform events: the field that becomes the key, else the event uuid
+	// DropEchoes leaves out the changes that this bridge itself made, in place of
+	// marking them.
+	DropEchoes bool
 }
 
 // ExpiredPolicy says what happens when the org no longer accepts a channel's
@@ -98,6 +108,9 @@ func (c *Config) setDefaults() {
 	if c.Memory == 0 {
 		c.Memory = 16 << 20
 	}
+	if c.WritebackMemory == 0 {
+		c.WritebackMemory = 64 << 20
+	}
 	if c.Topics.Prefix == "" {
 		c.Topics.Prefix = "sf"
 	}
@@ -119,8 +132,8 @@ func (c *Config) validate() error {
 	if c.Name == "" {
 		return fmt.Errorf("bridge: no name: transactional ids and internal topics derive from it")
 	}
-	if len(c.Captures) == 0 {
-		return fmt.Errorf("bridge %s: nothing to capture: name at least one channel", c.Name)
+	if len(c.Captures)+len(c.Writebacks)+len(c.Publishes) == 0 {
+		return fmt.Errorf("bridge %s: nothing to do: name at least one channel to capture, or a topic to write back or publish", c.Name)
 	}
 	seen := make(map[string]bool)
 	for _, cp := range c.Captures {
@@ -136,7 +149,7 @@ func (c *Config) validate() error {
 		}
 		seen[key] = true
 	}
-	return nil
+	return c.validateOutbound()
 }
 
 // ChangeChannel gives the channel of an object's change events: Account has

@@ -21,6 +21,9 @@ const (
 	reasonNoKey         = "no_key"
 )
 
+// kindCapture is the kind of the letters of this package.
+const kindCapture = "capture"
+
 // poisonError says that one event, and not its channel, is at fault.
 type poisonError struct {
 	Reason   string
@@ -37,6 +40,7 @@ func (e *poisonError) Unwrap() error { return e.err }
 // Payload absent the event is named by reference: the org still has it under
 // ReplayID for the length of its retention.
 type DeadLetter struct {
+	Kind      string         `json:"kind"` // capture; package flow has the others
 	Reason    string         `json:"reason"`
 	Error     string         `json:"error"`
 	Org       string         `json:"org"`
@@ -58,7 +62,7 @@ type DeadLetter struct {
 func (e *encoder) deadLetter(ctx context.Context, a *arena, ev *event.Raw, cause *poisonError, withPayload bool) error {
 	sum := sha256.Sum256(ev.Payload)
 	d := DeadLetter{
-		Reason: cause.Reason, Error: cause.Error(),
+		Kind: kindCapture, Reason: cause.Reason, Error: cause.Error(),
 		Org: e.ch.capture.Org, OrgID: e.ch.org.id(), Channel: e.ch.capture.Channel,
 		ReplayID: ev.ReplayID, SchemaID: ev.SchemaID, EventUUID: ev.UUID,
 		RecordID: cause.recordID, Topic: cause.topic, Size: max(cause.size, len(ev.Payload)),
