@@ -6,7 +6,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-scripts/need.sh go java maven openssl
+scripts/need.sh go java maven openssl node python
+test/compat/install.sh # the other clients that the bridge is held against
 ours=no
 if ! scripts/rig.sh status >/dev/null; then
   scripts/rig.sh up

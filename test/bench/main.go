@@ -19,8 +19,10 @@ import (
 type options struct {
 	binary, dir, only string
 	events            int64
+	rig               string // folder of the other clients
 	kafka, registry   string
 	repeat            int
+	upserts           int // of the write measurement
 	broker            int // its process, for its processor time
 }
 
@@ -37,9 +39,11 @@ func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/sfbridge", "the program to measure")
 	flag.StringVar(&o.dir, "dir", "docs/benchmarks", "folder of the page")
-	flag.StringVar(&o.only, "only", "rate,latency,step,idle,start", "what to measure")
+	flag.StringVar(&o.only, "only", "rate,latency,step,idle,start,write", "what to measure")
+	flag.StringVar(&o.rig, "rig", ".rig", "folder with the other clients")
 	flag.Int64Var(&o.events, "events", 600_000, "events of the rate measurement")
 	flag.IntVar(&o.repeat, "repeat", 3, "pairs of runs of the rate measurement")
+	flag.IntVar(&o.upserts, "upserts", 100_000, "rows of the write measurement")
 	flag.IntVar(&o.broker, "broker", 0, "process id of the broker")
 	flag.Parse()
 	o.kafka, o.registry = os.Getenv("SFBRIDGE_TEST_KAFKA"), os.Getenv("SFBRIDGE_TEST_REGISTRY")
@@ -66,7 +70,7 @@ func run(o options) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"rate", b.rate}, {"latency", b.latency}, {"step", b.step}, {"idle", b.idle}, {"start", b.start},
+		{"rate", b.rate}, {"latency", b.latency}, {"step", b.step}, {"idle", b.idle}, {"start", b.start}, {"write", b.write},
 	} {
 		if !strings.Contains(","+o.only+",", ","+m.name+",") {
 			continue
@@ -76,7 +80,7 @@ func run(o options) error {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
-	return b.write()
+	return b.page()
 }
 
 func (b *bench) add(what, goal, got, remark string) {
@@ -84,8 +88,8 @@ func (b *bench) add(what, goal, got, remark string) {
 	b.rows = append(b.rows, row{what, goal, got, remark})
 }
 
-// write makes the page docs/benchmarks/<date>.md.
-func (b *bench) write() error {
+// page makes the page docs/benchmarks/<date>.md.
+func (b *bench) page() error {
 	now := time.Now().UTC()
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "# Measured on %s\n\n", now.Format("2006-01-02 15:04"))

@@ -17,7 +17,7 @@ import (
 	"sfbridge/kafka"
 )
 
-const oneChannel = "  - {org: main, objects: [Account], from: earliest}\n"
+const oneChannel = "capture:\n  - {org: main, objects: [Account], from: earliest}\n"
 
 // rate compares what the bridge commits a second with what the same producer
 // commits when the same records come from memory, in pairs of runs.
@@ -204,7 +204,7 @@ func (b *bench) idle(ctx context.Context) error {
 	const n = 1000
 	var objects, capture strings.Builder
 	objects.WriteString("channels:\n")
-	capture.WriteString("  - org: main\n    channels:\n")
+	capture.WriteString("capture:\n  - org: main\n    channels:\n")
 	for i := range n {
 		fmt.Fprintf(&objects, "  - {name: /data/Quiet%d__chn, members: [{object: Account}]}\n", i)
 		fmt.Fprintf(&capture, "      - /data/Quiet%d__chn\n", i)

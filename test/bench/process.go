@@ -81,6 +81,7 @@ type pair struct {
 	sim, bridge *process
 	prefix      string
 	listen      string
+	org         string // address of the org's login and REST
 	started     time.Time
 	readyAfter  time.Duration
 }
@@ -103,27 +104,37 @@ orgs:
     auth: {method: client-credentials, client_id: 3MVG9.simulated.connected.app, client_secret: simulated-client-secret}
 kafka: {brokers: ["%[4]s"], topic_prefix: %[1]s, topics: {partitions: 4}}
 schema_registry: {url: "%[5]s"}
-capture:
 %[6]slisten: %[7]s
 log: {level: warn}
 `
 
-// startPair starts both and waits until the bridge is ready.
-func (b *bench) startPair(ctx context.Context, capture string, simArgs ...string) (*pair, error) {
-	p := &pair{prefix: fmt.Sprintf("bench%x", time.Now().UnixNano()), listen: freeAddr()}
-	web, bus := freeAddr(), freeAddr()
-	path := filepath.Join(b.scratch, p.prefix+".yaml")
-	text := fmt.Sprintf(config, p.prefix, web, bus, b.kafka, b.registry, capture, p.listen)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	var err error
-	if p.sim, err = b.spawn("sim", append([]string{"sim", "--listen", web, "--pubsub-listen", bus}, simArgs...)...); err != nil {
-		return nil, err
+// startOrg starts a simulated org, and waits until it answers.
+func (b *bench) startOrg(ctx context.Context, args ...string) (sim *process, web, bus string, err error) {
+	web, bus = freeAddr(), freeAddr()
+	if sim, err = b.spawn("sim", append([]string{"sim", "--listen", web, "--pubsub-listen", bus}, args...)...); err != nil {
+		return nil, "", "", err
 	}
 	if err := until(ctx, 10*time.Second, func() bool { return get("http://"+web+"/services/data/") == http.StatusOK }); err != nil {
+		sim.stop()
+		return nil, "", "", fmt.Errorf("simulated org: %w", err)
+	}
+	return sim, web, bus, nil
+}
+
+// startPair starts both and waits until the bridge is ready. The flows are the
+// sections capture and writeback of the bridge's file.
+func (b *bench) startPair(ctx context.Context, flows string, simArgs ...string) (*pair, error) {
+	p := &pair{prefix: fmt.Sprintf("bench%x", time.Now().UnixNano()), listen: freeAddr()}
+	sim, web, bus, err := b.startOrg(ctx, simArgs...)
+	if err != nil {
+		return nil, err
+	}
+	p.sim, p.org = sim, web
+	path := filepath.Join(b.scratch, p.prefix+".yaml")
+	text := fmt.Sprintf(config, p.prefix, web, bus, b.kafka, b.registry, strings.ReplaceAll(flows, "PREFIX", p.prefix), p.listen)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("simulated org: %w", err)
+		return nil, err
 	}
 	p.started = time.Now()
 	if p.bridge, err = b.spawn("bridge", "run", "-c", path); err != nil {

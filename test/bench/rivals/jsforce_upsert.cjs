@@ -1,0 +1,33 @@
+// Upserts rows with jsforce, as its documentation shows, and prints one JSON
+// object: seconds and peak memory. Arguments: address, path (collections or
+// bulk), number of rows.
+const jsforce = require('jsforce');
+
+async function main() {
+  const [url, path, count] = process.argv.slice(2);
+  const conn = new jsforce.Connection({
+    loginUrl: url, version: '64.0',
+    oauth2: { loginUrl: url, clientId: '3MVG9.simulated.connected.app', clientSecret: 'simulated-client-secret' },
+  });
+  await conn.authorize({ grant_type: 'client_credentials' });
+  const pad = (i) => String(i).padStart(7, '0');
+  const rows = Array.from({ length: Number(count) }, (_, i) => ({
+    ERP_Id__c: `C${pad(i)}`, Name: `Customer ${i}`, Phone: `+49 30 ${pad(i)}`, BillingCity: `City ${i % 100}`,
+    BillingStreet: `${i % 300} Long Street`, Website: `https://acme.example/${i}`, Score__c: `${i % 1000}.25`,
+    Active__c: i % 2 ? 'true' : 'false',
+  }));
+  const began = process.hrtime.bigint();
+  let good = 0;
+  if (path === 'bulk') {
+    conn.bulk2.pollInterval = 1000;
+    conn.bulk2.pollTimeout = 600000;
+    const res = await conn.bulk2.loadAndWaitForResults({ object: 'Account', operation: 'upsert', externalIdFieldName: 'ERP_Id__c', input: rows });
+    good = res.successfulResults.length;
+  } else {
+    const res = await conn.sobject('Account').upsert(rows, 'ERP_Id__c', { allowRecursive: true, allOrNone: false });
+    good = res.filter((r) => r.success).length;
+  }
+  console.log(JSON.stringify({ seconds: Number(process.hrtime.bigint() - began) / 1e9, good, rss: process.resourceUsage().maxRSS * 1024 }));
+}
+
+main().catch((e) => { console.error(e); process.exit(1); });
