@@ -3,12 +3,19 @@ package writeback
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"sfbridge/internal/flow"
 )
 
 // Flow carries one topic into one object.
-type Flow struct{ cfg Config }
+type Flow struct {
+	cfg    Config
+	target atomic.Pointer[target] // set by Prepare, and anew when the description changes
+	jobs   jobs                   // of Bulk API
+	merged mergedIDs
+	self   self
+}
 
 // New checks the configuration. It calls nobody.
 func New(cfg Config) (*Flow, error) { return nil, errors.ErrUnsupported }

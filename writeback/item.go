@@ -71,4 +71,9 @@ type callError struct {
 	unknown bool          // an insert that may have been made: look each row up before the next try
 }
 
+func (e *callError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *callError) Unwrap() error { return e.err }
+
 var _ = flow.Created
