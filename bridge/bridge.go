@@ -1,6 +1,6 @@
 // Package bridge wires the clients together and owns the life of the program:
 // it shares the channels out among processes, runs the inbound pipeline of
-// each, and answers for their health.
+// each and the flows out of Kafka, and answers for their health.
 //
 // In comes a checked Config, out go records in Kafka and the pages of the
 // listener. It knows every client and no protocol.
@@ -26,6 +26,7 @@ import (
 	"sfbridge/pubsub"
 	"sfbridge/salesforce"
 	"sfbridge/salesforce/auth"
+	"sfbridge/salesforce/bulk"
 	"sfbridge/schemas"
 )
 
@@ -38,6 +39,7 @@ type Bridge struct {
 	kafka    *kafka.Client
 	orgs     map[string]*org
 	channels []*channel
+	outbound []*outbound
 	budget   *budget
 	arenas   arenas
 	metrics  *metrics
@@ -62,6 +64,7 @@ type org struct {
 	session *auth.Session
 	pubsub  *pubsub.Client
 	rest    *salesforce.Client
+	bulk    *bulk.Client
 	codecs  *schemas.Cache
 	orgID   atomic.Value // string, known after the first login
 }
@@ -93,7 +96,11 @@ func New(cfg Config) (*Bridge, error) {
 		ch.state = ChannelStatus{Org: cp.Org, Channel: cp.Channel, Lane: ch.lane, State: stateWaiting, Since: time.Now()}
 		b.channels = append(b.channels, ch)
 	}
-	reg.MustRegister(newLagCollector(b))
+	reg.MustRegister(newLagCollector(b), upCollector{b})
+	if err := b.buildOutbound(reg); err != nil {
+		b.Close()
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -135,8 +142,11 @@ func (b *Bridge) buildOrg(name string, oc OrgConfig, reg prometheus.Registerer) 
 	}
 	b.onClose("pubsub client of "+name, o.pubsub.Close)
 	rc := oc.REST
-	rc.Session, rc.ClientName, rc.Logger = o.session, "sfbridge-"+b.cfg.Name, log
+	rc.Session, rc.ClientName, rc.Logger, rc.Registerer = o.session, "sfbridge-"+b.cfg.Name, log, reg
 	if o.rest, err = salesforce.New(rc); err != nil {
+		return err
+	}
+	if o.bulk, err = bulk.New(bulk.Config{API: o.rest, Gzip: true, Logger: log}); err != nil {
 		return err
 	}
 	o.codecs = schemas.NewCache(o.pubsub)
@@ -160,8 +170,8 @@ func (b *Bridge) Close() error {
 	return b.closeErr
 }
 
-// Run carries the channels until ctx ends, then leaves in order: stop pulling,
-// commit what is in hand, leave the group, close the listener. A nil error
+// Run carries the channels and the flows until ctx ends, then leaves in order:
+// stop pulling, commit what is in hand, leave the groups, close the listener. A nil error
 // means that nothing was left behind. What is wrong at the start (a refused
 // login, an unknown channel, a topic that does not fit) comes back as an error
 // that names the thing and the remedy; what goes wrong later shows in Problems.
@@ -201,12 +211,24 @@ func (b *Bridge) within(ctx context.Context, f func() error) error {
 		return err
 	case <-t.C:
 	}
-	left := 0
+	return b.leftBehind()
+}
+
+// leftBehind says what an end that came too soon leaves for the next start.
+func (b *Bridge) leftBehind() error {
+	events, records := 0, 0
 	for _, ch := range b.channels {
-		left += ch.snapshot().InHand
+		events += ch.snapshot().InHand
 	}
-	return fmt.Errorf("not done within shutdown_timeout (%s): %d events in hand are not known to be committed; "+
-		"they are read again from the org at the next start", b.cfg.ShutdownTimeout, left)
+	text := fmt.Sprintf("%d events in hand are not known to be committed; they are read again from the org", events)
+	if len(b.outbound) > 0 {
+		for _, o := range b.outbound {
+			records += o.flow.Status().InFlight
+		}
+		text += fmt.Sprintf(", and %d records on their way to the org are not known to be settled; they are read again from Kafka",
+			records)
+	}
+	return fmt.Errorf("not done within shutdown_timeout (%s): %s at the next start", b.cfg.ShutdownTimeout, text)
 }
 
 func (b *Bridge) startAndWork(ctx context.Context, addr string) error {
@@ -216,8 +238,23 @@ func (b *Bridge) startAndWork(ctx context.Context, addr string) error {
 		}
 		return err
 	}
-	b.log.Info("started", "name", b.cfg.Name, "channels", len(b.channels), "lanes", b.cfg.Lanes, "listen", addr)
-	return b.share(ctx)
+	b.log.Info("started", "name", b.cfg.Name, "channels", len(b.channels), "lanes", b.cfg.Lanes,
+		"flows", len(b.outbound), "listen", addr)
+	return b.work(ctx)
+}
+
+// work carries the channels and the flows side by side.
+func (b *Bridge) work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if len(b.channels) > 0 {
+		g.Go(func() error { return b.share(ctx) })
+	} else {
+		g.Go(func() error { b.watchMembers(ctx); return nil })
+	}
+	for _, o := range b.outbound {
+		g.Go(func() error { return b.carry(ctx, o) })
+	}
+	return g.Wait()
 }
 
 // identity is what a process shows the others of its group.

@@ -2,13 +2,14 @@ package bridge
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
 )
 
 // Parts of the bridge that readiness and sfbridge_up name; an org's part is
-// "org:" and its name.
+// "org:" and its name, a flow's its kind and its name.
 const (
 	partKafka    = "kafka"
 	partRegistry = "registry"
@@ -72,13 +73,20 @@ func (b *Bridge) Problems() []Problem {
 		}
 	}
 	b.health.mu.Unlock()
-	if !b.joined.Load() {
+	if len(b.channels) > 0 && !b.joined.Load() {
 		ps = append(ps, Problem{partGroup, "not a member of group " + b.cfg.group() + " yet"})
 	}
 	now := time.Now()
 	for _, ch := range b.channels {
 		if p, bad := b.channelProblem(ch.snapshot(), now); bad {
 			ps = append(ps, p)
+		}
+	}
+	for _, o := range b.outbound {
+		part := o.names.part()
+		told := slices.ContainsFunc(ps, func(p Problem) bool { return p.Part == part }) // while it starts
+		if text := o.problem(now); text != "" && !told {
+			ps = append(ps, Problem{part, text})
 		}
 	}
 	sort.Slice(ps, func(i, j int) bool { return ps[i].Part < ps[j].Part })

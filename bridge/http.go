@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+
+	"sfbridge/internal/flow"
 )
 
 // listen serves the pages until life ends; it returns the address.
@@ -128,9 +130,14 @@ func (b *Bridge) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		s := ch.snapshot()
 		rows = append(rows, row{s, s.lag(now).Seconds()})
 	}
+	flows := make([]flow.Status, 0, len(b.outbound))
+	for _, o := range b.outbound {
+		flows = append(flows, o.status())
+	}
+	problems := b.Problems()
 	writeJSON(w, map[string]any{
-		"name": b.cfg.Name, "ready": len(b.Problems()) == 0,
-		"problems": b.Problems(), "channels": rows,
+		"name": b.cfg.Name, "ready": len(problems) == 0,
+		"problems": problems, "channels": rows, "flows": flows,
 	})
 }
 

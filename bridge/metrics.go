@@ -46,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"org", "channel"}),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sfbridge_dead_letters_total",
-			Help: "Events set aside in the dead-letter topic.",
+			Help: "Events and records set aside in the dead-letter topic.",
 		}, []string{"reason"}),
 		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sfbridge_gaps_total",
@@ -71,7 +71,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	for _, c := range []prometheus.Collector{
 		m.events, m.records, m.transactions, m.latency, m.lastEvent,
-		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.up, m.buffered,
+		m.deadLetters, m.gaps, m.replayExpired, m.laneRestarts, m.buffered,
 	} {
 		reg.MustRegister(c)
 	}
@@ -112,4 +112,22 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(c.window, prometheus.GaugeValue, left.Seconds(), labels...)
 		}
 	}
+}
+
+// upCollector asks the flows how they are when scraped; the other parts tell of
+// themselves when that changes.
+type upCollector struct{ b *Bridge }
+
+func (c upCollector) Describe(out chan<- *prometheus.Desc) { c.b.metrics.up.Describe(out) }
+
+func (c upCollector) Collect(out chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, o := range c.b.outbound {
+		up := 1.0
+		if o.problem(now) != "" {
+			up = 0
+		}
+		c.b.metrics.up.WithLabelValues(o.names.part()).Set(up)
+	}
+	c.b.metrics.up.Collect(out)
 }

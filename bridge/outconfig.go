@@ -56,30 +56,20 @@ func flowName(topic, org, object string) string { return topic + "/" + org + "/"
 // validateOutbound checks what goes out of Kafka, by itself and against what
 // comes in.
 func (c *Config) validateOutbound() error {
-	seen := make(map[string]bool)
-	check := func(kind, topic, org, object string) error {
-		name := flowName(topic, org, object)
-		switch _, known := c.Orgs[org]; {
-		case topic == "" || object == "":
-			return fmt.Errorf("%s %s: topic and object are both needed", kind, name)
+	seen := make(map[string]string)
+	for _, n := range c.flows() {
+		switch _, known := c.Orgs[n.org]; {
+		case n.topic == "" || n.object == "":
+			return fmt.Errorf("%s %s: topic and object are both needed", n.kind, n.flow)
 		case !known:
-			return fmt.Errorf("%s %s: org %q is not configured", kind, name, org)
-		case seen[name]:
-			return fmt.Errorf("%s %s: named twice", kind, name)
+			return fmt.Errorf("%s %s: org %q is not configured", n.kind, n.flow, n.org)
 		}
-		seen[name] = true
-		return nil
-	}
-	for i := range c.Writebacks {
-		w := &c.Writebacks[i]
-		if err := check("writeback", w.Topic, w.Org, w.Rows.Object); err != nil {
-			return err
-		}
-	}
-	for i := range c.Publishes {
-		p := &c.Publishes[i]
-		if err := check("publish", p.Topic, p.Org, p.Event); err != nil {
-			return err
+		// Names are put together with dots and hyphens, which may be part of them too.
+		for _, name := range []string{n.flow, n.group, n.transactionalID(c.Name)(0)} {
+			if other, ok := seen[name]; ok {
+				return fmt.Errorf("%s %s and %s would have the same name %s in Kafka: name the org differently", n.kind, n.flow, other, name)
+			}
+			seen[name] = n.flow
 		}
 	}
 	return nil

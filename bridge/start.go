@@ -37,6 +37,12 @@ func (b *Bridge) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := b.startFlows(started); err != nil {
+		return err
+	}
+	if len(b.channels) == 0 {
+		return nil
+	}
 	return b.reach(started, partKafka, kafka.Retryable, func(ctx context.Context) error {
 		positions, err := b.positions(ctx)
 		if err != nil {
@@ -172,8 +178,10 @@ func (b *Bridge) startKafka(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.checkLanes(ctx); err != nil {
-		return err
+	if len(b.channels) > 0 {
+		if err := b.checkLanes(ctx); err != nil {
+			return err
+		}
 	}
 	return b.awaitMembers(ctx)
 }
@@ -206,9 +214,11 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 	// Brokers that are not Apache Kafka's may apply the default retention to a
 	// compacted topic as well; a position must outlive any outage.
 	compact := map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"}
-	specs := []kafka.TopicSpec{
-		{Name: c.assignmentTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication},
-		{Name: c.checkpointTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication, Configs: compact},
+	var specs []kafka.TopicSpec
+	if len(b.channels) > 0 {
+		specs = append(specs,
+			kafka.TopicSpec{Name: c.assignmentTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication},
+			kafka.TopicSpec{Name: c.checkpointTopic(), Partitions: c.Lanes, Replication: c.Topics.Replication, Configs: compact})
 	}
 	dlq := c.deleteConfigs()
 	dlq["max.message.bytes"] = strconv.Itoa(4 << 20) // a whole event of 1 MB, in base64
@@ -221,7 +231,7 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 			specs = append(specs, c.dataTopic(topic))
 		}
 	}
-	return specs
+	return append(specs, b.outboundTopics()...)
 }
 
 // dataTopic is a topic that holds events.
@@ -299,27 +309,48 @@ func (b *Bridge) joining(m kafka.GroupMember) bool {
 	return len(m.UserData) == 0 && m.ClientID == "sfbridge-"+b.cfg.Name
 }
 
-// checkMembers refuses to work beside a process that has the same name and
-// another configuration: they would share out channels that only one knows.
-func (b *Bridge) checkMembers(ctx context.Context) error {
-	members, err := b.kafka.GroupMembers(ctx, b.cfg.group())
-	if err != nil {
-		return fmt.Errorf("members of group %s: %w", b.cfg.group(), err)
+// groups are the consumer groups that this bridge's processes are members of.
+func (b *Bridge) groups() []string {
+	var groups []string
+	if len(b.channels) > 0 {
+		groups = append(groups, b.cfg.group())
 	}
-	for _, m := range members {
-		if b.joining(m) {
-			continue
+	for _, o := range b.outbound {
+		groups = append(groups, o.names.group)
+	}
+	return groups
+}
+
+// checkMembers refuses to work beside a process that has the same name and
+// another configuration: they would share out what only one knows.
+func (b *Bridge) checkMembers(ctx context.Context) error {
+	for _, group := range b.groups() {
+		members, err := b.kafka.GroupMembers(ctx, group)
+		if err != nil {
+			return fmt.Errorf("members of group %s: %w", group, err)
 		}
-		var other identity
-		if json.Unmarshal(m.UserData, &other) != nil {
-			return permanent("group %s has a member (%s at %s) that is no sfbridge: give this bridge another name",
-				b.cfg.group(), m.ClientID, m.Host)
+		for _, m := range members {
+			if err := b.checkMember(group, m); err != nil {
+				return err
+			}
 		}
-		if other.Fingerprint != b.cfg.Fingerprint {
-			return permanent("a process on host %s (pid %d, since %s) has the name %q and another configuration (fingerprint %s, "+
-				"here %s): give both the same file, stop that one first, or choose another name",
-				other.Host, other.PID, other.Started.Format(time.RFC3339), b.cfg.Name, other.Fingerprint, b.cfg.Fingerprint)
-		}
+	}
+	return nil
+}
+
+func (b *Bridge) checkMember(group string, m kafka.GroupMember) error {
+	if b.joining(m) {
+		return nil
+	}
+	var other identity
+	if json.Unmarshal(m.UserData, &other) != nil {
+		return permanent("group %s has a member (%s at %s) that is no sfbridge: give this bridge another name",
+			group, m.ClientID, m.Host)
+	}
+	if other.Fingerprint != b.cfg.Fingerprint {
+		return permanent("a process on host %s (pid %d, since %s) has the name %q and another configuration (fingerprint %s, "+
+			"here %s): give both the same file, stop that one first, or choose another name",
+			other.Host, other.PID, other.Started.Format(time.RFC3339), b.cfg.Name, other.Fingerprint, b.cfg.Fingerprint)
 	}
 	return nil
 }

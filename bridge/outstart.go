@@ -1,0 +1,63 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"sfbridge/kafka"
+)
+
+// outboundTopics lists the topics that flows need besides their sources: those
+// that their outcomes go to. Retry topics are not among them, since they have
+// as many partitions as their source, which has to be asked for.
+func (b *Bridge) outboundTopics() []kafka.TopicSpec {
+	c := &b.cfg
+	if len(b.outbound) == 0 {
+		return nil
+	}
+	return []kafka.TopicSpec{c.dataTopic(c.resultsTopic())}
+}
+
+// retryTopic is the topic through which dead letters of a flow come back.
+func (c *Config) retryTopic(n *flowNames, partitions int32) kafka.TopicSpec {
+	spec := c.dataTopic(n.retry)
+	spec.Partitions = partitions
+	return spec
+}
+
+// startFlows makes sure of the flows' topics and lets each reach its org once.
+func (b *Bridge) startFlows(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, o := range b.outbound {
+		g.Go(func() error {
+			err := b.reach(ctx, o.names.part(), kafka.Retryable, func(ctx context.Context) error { return b.startSource(ctx, &o.names) })
+			if err != nil {
+				return err
+			}
+			return b.reach(ctx, o.names.part(), o.retryable, o.flow.Prepare)
+		})
+	}
+	return g.Wait()
+}
+
+// startSource insists on the source topic, which belongs to others, and makes
+// the flow's retry topic, partition by partition its companion.
+func (b *Bridge) startSource(ctx context.Context, n *flowNames) error {
+	partitions, err := b.sourcePartitions(ctx, n)
+	if err != nil {
+		return err
+	}
+	return b.ensureTopic(ctx, b.cfg.retryTopic(n, partitions))
+}
+
+func (b *Bridge) sourcePartitions(ctx context.Context, n *flowNames) (int32, error) {
+	partitions, err := b.kafka.Partitions(ctx, n.topic)
+	if kafka.IsUnknownTopic(err) {
+		return 0, fmt.Errorf("topic %s: %w: create it with as many partitions as its records need, or correct the topic in the "+
+			"configuration; the bridge does not create topics that it reads", n.topic, err)
+	}
+	return partitions, err
+}
