@@ -38,11 +38,15 @@ type Config struct {
 	Scarce    float64       // share of the day's API calls below which they are saved; default 0.25
 	Drain     time.Duration // how long a share that ends may take to finish its calls; default 30 s
 
-	Kafka    *kafka.Client
-	Decoder  *schemas.Decoder
+	Kafka   *kafka.Client
+	Decoder *schemas.Decoder
+	// API calls the org. It is best made with Attempts: 1, since the flow
+	// repeats calls itself and asks whether it still owns the records each time.
 	API      *salesforce.Client
 	Bulk     *bulk.Client
 	Announce *echo.Announcer // nil if nobody captures the object
+
+	DeadLettered func(reason string) // counts dead letters; nil for nobody
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer

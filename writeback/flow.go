@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 
 	"sfbridge/internal/flow"
@@ -10,11 +11,12 @@ import (
 
 // Flow carries one topic into one object.
 type Flow struct {
-	cfg    Config
-	target atomic.Pointer[target] // set by Prepare, and anew when the description changes
-	jobs   jobs                   // of Bulk API
-	merged mergedIDs
-	self   self
+	cfg   Config
+	log   *slog.Logger
+	state *flow.State
+	plan  atomic.Pointer[plan] // set by Prepare
+	// job tells people which bulk job is waited for, and since when; nil for none.
+	job atomic.Pointer[string]
 }
 
 // New checks the configuration. It calls nobody.

@@ -1,9 +1,9 @@
 package writeback
 
 import (
+	"fmt"
 	"time"
 
-	"sfbridge/internal/flow"
 	"sfbridge/kafka"
 	"sfbridge/salesforce"
 	"sfbridge/writeback/rows"
@@ -13,25 +13,44 @@ import (
 // fields belong to the goroutine that has it: the scheduler, or a call.
 type item struct {
 	d        *kafka.Delivery
+	plan     *plan // that row was made by
 	row      *rows.Row
 	retryOf  string // topic/partition/offset, of a record that a dead letter was made of
 	attempts int
 	arrived  time.Time
 	id       string // record id, once looked up or known
-	// unknown marks a row whose insert may have been made before a crash: look it
-	// up before it is inserted.
+	// unknown marks a row whose insert may have been made already: look it up
+	// before it is inserted.
 	unknown bool
+	// redirected marks a row whose record was merged into the one of id: it is
+	// an update of that one, whatever the row says.
+	redirected bool
 	// under are older records of the same row that this one's row carries as well.
 	under []*item
 	plain *rows.Row // the row before older ones were merged into it; nil if none were
+
+	alone    bool      // not to be merged with others
+	remapped bool      // mapped again after the org refused a field; that is done once
+	limit    int       // rows that a call with this one may have; 0: no limit
+	after    time.Time // not to be tried before
 }
 
-// batch is what goes into one call or job: one operation and shape, no two rows
-// of one key.
+// op is what is done to the row.
+func (it *item) op() rows.Operation {
+	if it.redirected {
+		return rows.Update
+	}
+	return it.row.Op
+}
+
+// batch is what goes into one call or job: one operation, shape and plan, no two
+// rows of one identity.
 type batch struct {
 	op    rows.Operation
+	plan  *plan
 	items []*item
-	api   string // apiREST, apiCollections or apiBulk
+	api   string    // apiREST, apiCollections or apiBulk
+	notes *notebook // of the share that the items came with
 }
 
 // The APIs, values of the label of sfbridge_writeback_calls_total.
@@ -58,6 +77,7 @@ type refusal struct {
 	reason string            // of package flow, for the dead letter
 	class  salesforce.Class  // ClassData: never; ClassTransient: try again
 	cause  *salesforce.Error // nil if the org did not say it
+	fields []string          // that it is about, if the cause does not tell
 	text   string            // sentence for people
 	free   bool              // the attempt does not count: the row was not reached (a job ended before its turn)
 }
@@ -72,8 +92,9 @@ type callError struct {
 }
 
 func (e *callError) Error() string { return e.err.Error() }
-
-// Unwrap returns the cause.
 func (e *callError) Unwrap() error { return e.err }
 
-var _ = flow.Created
+// place is where a record stands, as headers and dead letters tell it.
+func place(topic string, partition int32, offset int64) string {
+	return fmt.Sprintf("%s/%d/%d", topic, partition, offset)
+}
