@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sfbridge/internal/metric"
 	"sfbridge/salesforce/auth"
 )
 
@@ -26,9 +27,10 @@ type Client struct {
 	cfg   Config
 	http  *http.Client
 	log   *slog.Logger
-	usage usage
+	usage *usage
 
-	described descriptions
+	described *descriptions
+	options   Options // of With
 }
 
 // New checks the configuration and returns a client. It calls nothing yet.
@@ -40,7 +42,7 @@ func New(cfg Config) (*Client, error) {
 	// The token must reach the org alone.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &Client{cfg: cfg, http: &own, log: cfg.Logger.With("component", "salesforce")}
-	c.usage.register(cfg.Registerer)
+	c.usage, c.described = metric.Register(cfg.Registerer, &usage{}), &descriptions{}
 	return c, nil
 }
 

@@ -88,6 +88,7 @@ func (c *Client) collection(ctx context.Context, r *request, object string, recs
 	if err := checkRecords(recs, object, key); err != nil {
 		return nil, false, err
 	}
+	r.header = c.rowHeader()
 	r.body = jsonPayload(func() func([]byte) ([]byte, bool) { return recordsBody(object, recs) })
 	return c.outcomes(ctx, r, len(recs))
 }

@@ -21,6 +21,8 @@ type Error struct {
 	RetryAfter time.Duration // that the org asked for; 0 if it did not
 	More       int           // further errors in the same answer
 	Candidates []string      // ids of the records that an external id stands for, with DUPLICATE_EXTERNAL_ID of a single row
+
+	fault bool // of SOAP, whose status is always 500 and says nothing
 }
 
 // Error gives request, code, message, fields and status.
@@ -43,7 +45,7 @@ func (e *Error) Error() string {
 	if len(e.Candidates) > 0 {
 		b.WriteString(": " + strings.Join(e.Candidates, ", "))
 	}
-	if hint := hints[e.Code]; hint != "" {
+	if hint := e.hint(); hint != "" {
 		b.WriteString("; " + hint)
 	}
 	return b.String()
@@ -78,7 +80,7 @@ var classes = map[string]Class{
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK":     ClassTransient, // this and the next two: another record of the request was at fault
 	"PROCESSING_HALTED":                     ClassTransient,
 	"BATCH_PROCESSING_HALTED":               ClassTransient,
-	"REQUEST_LIMIT_EXCEEDED":                ClassLimit,
+	codeRequestLimit:                        ClassLimit,
 	"STORAGE_LIMIT_EXCEEDED":                ClassLimit,
 	"LIMIT_EXCEEDED":                        ClassLimit,
 	"INVALID_QUERY_LOCATOR":                 ClassRestart,
@@ -87,7 +89,7 @@ var classes = map[string]Class{
 }
 
 var hints = map[string]string{
-	"REQUEST_LIMIT_EXCEEDED":   "the org's API calls are used up for now",
+	codeRequestLimit:           "the org's API calls are used up for now",
 	"API_DISABLED_FOR_ORG":     "the org's edition has no API, or the user lacks the permission API Enabled",
 	"UNSUPPORTED_API_VERSION":  "set api_version to one that the org serves",
 	"INVALID_TYPE":             "check the object's name and the user's access to it",
@@ -118,7 +120,33 @@ func Classify(code string, status int) Class {
 }
 
 // Class says what to do about this error.
-func (e *Error) Class() Class { return Classify(e.Code, e.Status) }
+func (e *Error) Class() Class {
+	if e.fault && e.Code != "" {
+		return Classify(e.Code, http.StatusOK)
+	}
+	return Classify(e.Code, e.Status)
+}
+
+const codeRequestLimit = "REQUEST_LIMIT_EXCEEDED"
+
+// Daily tells whether the org's API calls of 24 hours are used up. The same
+// code and status stand for too many long calls at once, which passes within
+// seconds; the name of the limit in the message is all that tells them apart
+// ("TotalRequests", "ConcurrentRequests"). What names neither is taken for the
+// graver one.
+func (e *Error) Daily() bool {
+	return e.Code == codeRequestLimit && !strings.Contains(e.Message, "ConcurrentRequests")
+}
+
+// Concurrent tells whether too many long calls are under way at once.
+func (e *Error) Concurrent() bool { return e.Code == codeRequestLimit && !e.Daily() }
+
+func (e *Error) hint() string {
+	if e.Concurrent() {
+		return "too many long calls are under way at once: make fewer of them side by side"
+	}
+	return hints[e.Code]
+}
 
 // Retryable tells whether the same request may work later with nothing
 // changed and without harm. It is false for ErrUnknownOutcome: an insert that

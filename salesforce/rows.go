@@ -16,7 +16,7 @@ func (c *Client) Insert(ctx context.Context, object string, rec Record) (id stri
 	if err != nil {
 		return "", err
 	}
-	r := &request{method: http.MethodPost, path: c.rowPath(object), body: body, insert: true}
+	r := &request{method: http.MethodPost, path: c.rowPath(object), body: body, header: c.rowHeader(), insert: true}
 	var out saved
 	if _, err := c.write(ctx, r, &out); err != nil {
 		return "", err
@@ -34,7 +34,7 @@ func (c *Client) Update(ctx context.Context, object, id string, rec Record) erro
 	if err != nil {
 		return err
 	}
-	_, err = c.write(ctx, &request{method: http.MethodPatch, path: c.rowPath(object, id), body: body}, nil)
+	_, err = c.write(ctx, &request{method: http.MethodPatch, path: c.rowPath(object, id), body: body, header: c.rowHeader()}, nil)
 	return err
 }
 
@@ -62,7 +62,7 @@ func (c *Client) Upsert(ctx context.Context, object, field string, key any, rec 
 		return "", false, err
 	}
 	var out saved
-	r := &request{method: http.MethodPatch, path: c.rowPath(object, field, text), shown: c.rowPath(object, field) + "/...", body: body}
+	r := &request{method: http.MethodPatch, path: c.rowPath(object, field, text), shown: c.rowPath(object, field) + "/...", body: body, header: c.rowHeader()}
 	_, err = c.write(ctx, r, &out)
 	return out.ID, out.Created, err
 }

@@ -46,8 +46,12 @@ const longestAsked = time.Minute
 // and that leaves no doubt about its effect. Used-up limits are for the caller
 // to wait for. It tells whether an earlier attempt may have had an effect.
 func (c *Client) write(ctx context.Context, r *request, out any) (again bool, err error) {
+	return c.repeat(ctx, r, func() error { return c.call(ctx, r, out) })
+}
+
+func (c *Client) repeat(ctx context.Context, r *request, call func() error) (again bool, err error) {
 	for attempt := 1; ; attempt++ {
-		err = c.call(ctx, r, out)
+		err = call()
 		asked := RetryAfter(err)
 		if err == nil || !Retryable(err) || ctx.Err() != nil || attempt == c.cfg.Attempts || asked > longestAsked {
 			return again, err

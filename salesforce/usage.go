@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sfbridge/internal/metric"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -25,29 +23,41 @@ func (u APIUsage) Remaining() int64 { return max(0, u.Limit-u.Used) }
 
 // usage keeps the latest APIUsage and shows it as a metric.
 type usage struct {
-	mu        sync.Mutex // guards latest
-	latest    APIUsage
-	remaining prometheus.Gauge
+	mu     sync.Mutex // guards latest
+	latest APIUsage
 }
 
-func (u *usage) register(reg prometheus.Registerer) {
-	u.remaining = metric.Register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "sfbridge_salesforce_api_remaining",
-		Help: "API calls left to the org in the current 24 hours, as the latest answer told.",
-	}))
+var remaining = prometheus.NewDesc("sfbridge_salesforce_api_remaining",
+	"API calls left to the org in the current 24 hours, as the latest answer told.", nil, nil)
+
+// Describe names the metric.
+func (u *usage) Describe(ch chan<- *prometheus.Desc) { ch <- remaining }
+
+// Collect gives the metric, once it is known: zero would say that no call is
+// left.
+func (u *usage) Collect(ch chan<- prometheus.Metric) {
+	if now := u.get(); !now.At.IsZero() {
+		ch <- prometheus.MustNewConstMetric(remaining, prometheus.GaugeValue, float64(now.Remaining()))
+	}
 }
 
 // read takes Sforce-Limit-Info: api-usage=4711/115000, from an answer.
 func (u *usage) read(h http.Header) {
-	used, limit, ok := parseLimitInfo(h.Get("Sforce-Limit-Info"))
-	if !ok {
-		return
+	if used, limit, ok := parseLimitInfo(h.Get("Sforce-Limit-Info")); ok {
+		u.set(used, limit)
 	}
+}
+
+func (u *usage) set(used, limit int64) {
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.latest = APIUsage{Used: used, Limit: limit, At: time.Now()}
-	left := u.latest.Remaining()
-	u.mu.Unlock()
-	u.remaining.Set(float64(left))
+}
+
+func (u *usage) get() APIUsage {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.latest
 }
 
 // parseLimitInfo finds api-usage among the items of the header, which may also
@@ -62,8 +72,4 @@ func parseLimitInfo(v string) (used, limit int64, ok bool) {
 }
 
 // APIUsage returns what the latest answer told.
-func (c *Client) APIUsage() APIUsage {
-	c.usage.mu.Lock()
-	defer c.usage.mu.Unlock()
-	return c.usage.latest
-}
+func (c *Client) APIUsage() APIUsage { return c.usage.get() }
