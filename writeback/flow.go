@@ -11,12 +11,13 @@ import (
 
 // Flow carries one topic into one object.
 type Flow struct {
-	cfg   Config
-	log   *slog.Logger
-	state *flow.State
-	plan  atomic.Pointer[plan] // set by Prepare
-	// job tells people which bulk job is waited for, and since when; nil for none.
-	job atomic.Pointer[string]
+	cfg    Config
+	log    *slog.Logger
+	state  *flow.State
+	target atomic.Pointer[target] // set by Prepare
+	jobs   jobs
+	self   self
+	merged mergedIDs
 }
 
 // New checks the configuration. It calls nobody.

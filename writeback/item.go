@@ -13,7 +13,7 @@ import (
 // fields belong to the goroutine that has it: the scheduler, or a call.
 type item struct {
 	d        *kafka.Delivery
-	plan     *plan // that row was made by
+	target   *target // that row was made for
 	row      *rows.Row
 	retryOf  string // topic/partition/offset, of a record that a dead letter was made of
 	attempts int
@@ -22,35 +22,24 @@ type item struct {
 	// unknown marks a row whose insert may have been made already: look it up
 	// before it is inserted.
 	unknown bool
-	// redirected marks a row whose record was merged into the one of id: it is
-	// an update of that one, whatever the row says.
-	redirected bool
 	// under are older records of the same row that this one's row carries as well.
 	under []*item
 	plain *rows.Row // the row before older ones were merged into it; nil if none were
 
 	alone    bool      // not to be merged with others
+	moved    bool      // sent on to the record that its own was merged into; that is done once
 	remapped bool      // mapped again after the org refused a field; that is done once
 	limit    int       // rows that a call with this one may have; 0: no limit
 	after    time.Time // not to be tried before
 }
 
-// op is what is done to the row.
-func (it *item) op() rows.Operation {
-	if it.redirected {
-		return rows.Update
-	}
-	return it.row.Op
-}
-
-// batch is what goes into one call or job: one operation, shape and plan, no two
-// rows of one identity.
+// batch is what goes into one call or job: one operation, shape and target, no
+// two rows of one identity.
 type batch struct {
-	op    rows.Operation
-	plan  *plan
-	items []*item
-	api   string    // apiREST, apiCollections or apiBulk
-	notes *notebook // of the share that the items came with
+	op     rows.Operation
+	target *target
+	items  []*item
+	api    string // apiREST, apiCollections or apiBulk
 }
 
 // The APIs, values of the label of sfbridge_writeback_calls_total.

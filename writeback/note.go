@@ -193,28 +193,37 @@ func (b *notebook) end(items []*item, made bool) {
 	})
 }
 
-// job notes that a bulk job with the items is about to run; done takes the note
-// back, once the job has ended.
-func (b *notebook) job(ctx context.Context, items []*item, id string) (done func(), err error) {
+// batchNotes are the notes of one batch's job.
+type batchNotes struct {
+	book  *notebook
+	items []*item
+}
+
+var _ jobNotes = (*batchNotes)(nil)
+
+// jobBegins notes a bulk job with the items in each of their partitions.
+func (n *batchNotes) jobBegins(ctx context.Context, id string) error {
+	b := n.book
 	if err := b.take(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { b.turn <- struct{}{} }()
-	ps := b.pagesOf(items)
+	ps := b.pagesOf(n.items)
 	for _, p := range ps {
 		p.jobs[id] = struct{}{}
 	}
 	b.forget(ps)
-	if err := b.write(ctx, ps); err != nil {
-		return nil, err
+	return b.write(ctx, ps)
+}
+
+// jobEnded takes the note of a job back, with the next one that is written.
+func (n *batchNotes) jobEnded(id string) {
+	b := n.book
+	<-b.turn
+	defer func() { b.turn <- struct{}{} }()
+	for _, p := range b.pages {
+		delete(p.jobs, id)
 	}
-	return func() {
-		<-b.turn
-		defer func() { b.turn <- struct{}{} }()
-		for _, p := range ps {
-			delete(p.jobs, id)
-		}
-	}, nil
 }
 
 // flush brings notes up to date that say more than is true, before a share is
