@@ -15,11 +15,11 @@ import (
 	"sfbridge/writeback/rows"
 )
 
-// The topics that the ERP system beside the org writes, as JSON keyed by its
-// own numbers.
+// The topics that the ERP system beside the org writes, behind its own prefix:
+// JSON, keyed by its own numbers.
 const (
-	CustomersTopic = "erp.customers"
-	OrdersTopic    = "erp.orders"
+	customersTopic = "customers"
+	ordersTopic    = "orders"
 )
 
 // erpFields maps what the ERP system writes to the fields of the org's objects.
@@ -27,23 +27,23 @@ var erpFields = map[string]struct {
 	object string
 	fields map[string]string
 }{
-	CustomersTopic: {"Account", map[string]string{
+	customersTopic: {"Account", map[string]string{
 		"ERP_Id__c": "id", "Name": "name", "Phone": "phone", "BillingStreet": "address.street", "BillingCity": "address.city",
 		"Score__c": "score", "Active__c": "active",
 	}},
-	OrdersTopic: {"Order__c", map[string]string{
+	ordersTopic: {"Order__c", map[string]string{
 		"ERP_Id__c": "number", "Account__r.ERP_Id__c": "customer", "Status__c": "status", "Total__c": "total",
 		"Quantity__c": "quantity", "Due__c": "due",
 	}},
 }
 
-// Writebacks are the flows from the ERP system's topics into the org.
-func Writebacks() []bridge.Writeback {
+// Writebacks are the flows from the topics of an ERP system into the org.
+func Writebacks(prefix string) []bridge.Writeback {
 	var out []bridge.Writeback
-	for _, topic := range []string{CustomersTopic, OrdersTopic} {
+	for _, topic := range []string{customersTopic, ordersTopic} {
 		m := erpFields[topic]
 		out = append(out, bridge.Writeback{
-			Topic: topic, Org: OrgName,
+			Topic: prefix + topic, Org: OrgName,
 			Rows: rows.Config{Object: m.object, ExternalID: "ERP_Id__c", Operation: rows.Upsert, Fields: m.fields},
 		})
 	}
@@ -73,9 +73,21 @@ type erpOrder struct {
 	Due      string      `json:"due"`
 }
 
+// ERPConfig says where an ERP system writes.
+type ERPConfig struct {
+	Broker string
+	Prefix string // of its topics; ERPPrefix in the demo
+	Seed   uint64 // of everything random
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// ERPPrefix is the usual prefix of the ERP system's topics.
+const ERPPrefix = "erp."
+
 // ERP plays an ERP system: it enters customers and orders, and changes them.
 type ERP struct {
 	client    *kgo.Client
+	prefix    string
 	rng       *rand.Rand
 	customers []erpCustomer
 	orders    []erpOrder
@@ -83,16 +95,16 @@ type ERP struct {
 }
 
 // NewERP connects to Kafka and makes the topics.
-func NewERP(ctx context.Context, broker string, dial func(context.Context, string, string) (net.Conn, error), seed uint64) (*ERP, error) {
-	opts := []kgo.Opt{kgo.SeedBrokers(broker), kgo.ProducerLinger(0)}
-	if dial != nil {
-		opts = append(opts, kgo.Dialer(dial))
+func NewERP(ctx context.Context, cfg ERPConfig) (*ERP, error) {
+	opts := []kgo.Opt{kgo.SeedBrokers(cfg.Broker), kgo.ProducerLinger(0)}
+	if cfg.Dial != nil {
+		opts = append(opts, kgo.Dialer(cfg.Dial))
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("ERP system: %w", err)
 	}
-	res, err := kadm.NewClient(client).CreateTopics(ctx, 4, -1, nil, CustomersTopic, OrdersTopic)
+	res, err := kadm.NewClient(client).CreateTopics(ctx, 4, -1, nil, cfg.Prefix+customersTopic, cfg.Prefix+ordersTopic)
 	for _, t := range res {
 		if err == nil && t.Err != nil && t.ErrMessage == "" {
 			err = t.Err
@@ -102,7 +114,7 @@ func NewERP(ctx context.Context, broker string, dial func(context.Context, strin
 		client.Close()
 		return nil, fmt.Errorf("topics of the ERP system: %w", err)
 	}
-	return &ERP{client: client, rng: rand.New(rand.NewPCG(seed, 11))}, nil
+	return &ERP{client: client, prefix: cfg.Prefix, rng: rand.New(rand.NewPCG(cfg.Seed, 11))}, nil
 }
 
 // Close disconnects.
@@ -129,10 +141,10 @@ func (e *ERP) Turn(ctx context.Context) error {
 	switch {
 	case len(e.customers) > 0 && e.rng.IntN(2) == 0:
 		o := e.order()
-		return e.write(ctx, OrdersTopic, o.Number, o)
+		return e.write(ctx, ordersTopic, o.Number, o)
 	default:
 		c := e.customer()
-		return e.write(ctx, CustomersTopic, c.ID, c)
+		return e.write(ctx, customersTopic, c.ID, c)
 	}
 }
 
@@ -141,8 +153,8 @@ func (e *ERP) write(ctx context.Context, topic, key string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := e.client.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}).FirstErr(); err != nil {
-		return fmt.Errorf("ERP system writes to %s: %w", topic, err)
+	if err := e.client.ProduceSync(ctx, &kgo.Record{Topic: e.prefix + topic, Key: []byte(key), Value: value}).FirstErr(); err != nil {
+		return fmt.Errorf("ERP system writes to %s: %w", e.prefix+topic, err)
 	}
 	e.written++
 	return nil

@@ -29,9 +29,9 @@ func (w *Written) fail(format string, args ...any) {
 }
 
 // AuditWritten reads the org, and the records that were read back from all
-// topics: the ERP system's own, and results, dead letters and changes under
-// the prefix.
-func AuditWritten(org *orgsim.Org, prefix string, records []*kgo.Record) Written {
+// topics: the ERP system's own under its prefix, and results, dead letters and
+// changes under the bridge's.
+func AuditWritten(org *orgsim.Org, erp, prefix string, records []*kgo.Record) Written {
 	var w Written
 	outcomes := make(map[string][]string) // id of the row, or "", by source position
 	last := make(map[string]*kgo.Record)  // by topic and key
@@ -52,19 +52,28 @@ func AuditWritten(org *orgsim.Org, prefix string, records []*kgo.Record) Written
 			}
 		case strings.HasPrefix(r.Topic, prefix+".cdc.") && headerOf(r, "sf_echo") == "true":
 			w.Echoes++
-		case erpFields[r.Topic].object != "":
+		case erpObject(erp, r) != "":
 			last[r.Topic+" "+string(r.Key)] = r
 		}
 	}
 	for _, r := range records {
-		if m := erpFields[r.Topic]; m.object != "" {
-			w.outcome(org, r, m.object, outcomes[position(flow.Source{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})])
+		if object := erpObject(erp, r); object != "" {
+			w.outcome(org, r, object, outcomes[position(flow.Source{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})])
 		}
 	}
 	for _, r := range last {
-		w.row(org, r)
+		w.row(org, erpObject(erp, r), r)
 	}
 	return w
+}
+
+// erpObject is the object that a record of the ERP system goes to, "" for others.
+func erpObject(prefix string, r *kgo.Record) string {
+	topic, ok := strings.CutPrefix(r.Topic, prefix)
+	if !ok {
+		return ""
+	}
+	return erpFields[topic].object
 }
 
 func position(s flow.Source) string { return fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset) }
@@ -84,25 +93,24 @@ func (w *Written) outcome(org *orgsim.Org, r *kgo.Record, object string, ids []s
 }
 
 // row compares a row with the last record of its key.
-func (w *Written) row(org *orgsim.Org, r *kgo.Record) {
-	m := erpFields[r.Topic]
-	found := org.FindByExternalID(m.object, "ERP_Id__c", orgsim.String(string(r.Key)))
+func (w *Written) row(org *orgsim.Org, object string, r *kgo.Record) {
+	found := org.FindByExternalID(object, "ERP_Id__c", orgsim.String(string(r.Key)))
 	if len(found) != 1 {
-		w.fail("%s %s: %d rows", m.object, r.Key, len(found))
+		w.fail("%s %s: %d rows", object, r.Key, len(found))
 		return
 	}
-	for field, text := range written(org, r) {
+	for field, text := range written(org, object, r) {
 		if got := found[0].Get(field).String(); got != text {
-			w.fail("%s %s: %s is %q, want %q", m.object, r.Key, field, got, text)
+			w.fail("%s %s: %s is %q, want %q", object, r.Key, field, got, text)
 			return
 		}
 	}
 }
 
 // written is what a record says, field by field, as the org tells its values.
-func written(org *orgsim.Org, r *kgo.Record) map[string]string {
-	switch r.Topic {
-	case CustomersTopic:
+func written(org *orgsim.Org, object string, r *kgo.Record) map[string]string {
+	switch object {
+	case "Account":
 		var c erpCustomer
 		json.Unmarshal(r.Value, &c)
 		phone := ""
