@@ -54,6 +54,7 @@ func (k *control) routes() map[string]controlCall {
 		"POST /_control/gap":            k.gap,
 		"POST /_control/overflow":       k.overflow,
 		"POST /_control/wildcard":       k.wildcard,
+		"POST /_control/merge":          k.merge,
 		"POST /_control/move":           k.move,
 		"POST /_control/alter":          k.alter,
 		"POST /_control/channels":       k.channel,

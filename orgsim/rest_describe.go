@@ -62,7 +62,7 @@ func (c *call) objectFlags(def *ObjectDef) map[string]any {
 		"name": def.Name, "label": def.Label, "labelPlural": def.LabelPlural, "keyPrefix": def.KeyPrefix,
 		"custom": def.Custom(), "customSetting": false, "activateable": false, "deprecatedAndHidden": false,
 		"createable": true, "updateable": row, "deletable": row, "undeletable": row, "queryable": row, "retrieveable": row,
-		"replicateable": row, "searchable": row, "triggerable": true, "mergeable": false, "layoutable": row,
+		"replicateable": row, "searchable": row, "triggerable": true, "mergeable": def.Field("MasterRecordId") != nil, "layoutable": row,
 		"feedEnabled": false, "hasSubtypes": false, "isSubtype": false, "isInterface": false, "mruEnabled": row, "urls": urls,
 	}
 }

@@ -315,6 +315,7 @@ func (tx *Tx) Undelete(id string) error {
 func (tx *Tx) undeleteRow(t *table, r *Record) error {
 	restored := r.with(nil)
 	restored.Deleted = false
+	delete(restored.fields, "MasterRecordId") // of a row that was merged away
 	tx.stamp(t, restored)
 	if err := checkUnique(t, restored); err != nil {
 		return err
