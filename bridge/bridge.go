@@ -40,6 +40,7 @@ type Bridge struct {
 	orgs     map[string]*org
 	channels []*channel
 	outbound []*outbound
+	echoes   *echoes // nil if nothing is both captured and written
 	budget   *budget
 	arenas   arenas
 	metrics  *metrics
@@ -97,6 +98,7 @@ func New(cfg Config) (*Bridge, error) {
 		b.channels = append(b.channels, ch)
 	}
 	reg.MustRegister(newLagCollector(b), upCollector{b})
+	b.buildEchoes(reg)
 	if err := b.buildOutbound(reg); err != nil {
 		b.Close()
 		return nil, err
@@ -250,6 +252,9 @@ func (b *Bridge) work(ctx context.Context) error {
 		g.Go(func() error { return b.share(ctx) })
 	} else {
 		g.Go(func() error { b.watchMembers(ctx); return nil })
+	}
+	if b.echoes != nil {
+		g.Go(func() error { return b.echoes.registry.Run(ctx) })
 	}
 	for _, o := range b.outbound {
 		g.Go(func() error { return b.carry(ctx, o) })

@@ -79,8 +79,9 @@ func (b *Bridge) buildWriteback(w *Writeback, decoder *schemas.Decoder, reg prom
 		BulkAbove: w.BulkAbove, InFlight: w.InFlight, MaxWait: w.MaxWait, Attempts: w.Attempts,
 		Reserve: o.cfg.Reserve, Scarce: o.cfg.Scarce, Drain: b.cfg.drain(),
 		Kafka: b.kafka, Decoder: decoder, Bulk: o.bulk,
-		API:    o.rest.With(salesforce.Options{AllowDuplicates: w.AllowDuplicates, AutoAssign: w.AutoAssign}),
-		Logger: b.cfg.Logger.With("flow", names.flow), Registerer: reg,
+		API:      o.rest.With(salesforce.Options{AllowDuplicates: w.AllowDuplicates, AutoAssign: w.AutoAssign}),
+		Announce: b.announcer(w.Org, rc.Object),
+		Logger:   b.cfg.Logger.With("flow", names.flow), Registerer: reg,
 	})
 	if err != nil {
 		return err

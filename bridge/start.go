@@ -231,6 +231,9 @@ func (b *Bridge) topicSpecs() []kafka.TopicSpec {
 			specs = append(specs, c.dataTopic(topic))
 		}
 	}
+	if b.echoes != nil {
+		specs = append(specs, c.writesSpec())
+	}
 	return append(specs, b.outboundTopics()...)
 }
 

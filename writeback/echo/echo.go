@@ -11,9 +11,6 @@
 package echo
 
 import (
-	"context"
-	"errors"
-
 	"sfbridge/salesforce"
 	"sfbridge/writeback/rows"
 )
@@ -46,17 +43,3 @@ type Announcer struct{}
 
 // Announced is a batch that was announced.
 type Announced struct{}
-
-// Announce returns once the batch stands in the topic, so that whoever sees its
-// effect can know of it.
-func (a *Announcer) Announce(ctx context.Context, b Batch) (*Announced, error) {
-	if a == nil {
-		return nil, nil
-	}
-	return nil, errors.ErrUnsupported
-}
-
-// Done tells what the batch's rows are: record ids in the order of its writes, ""
-// for those that were not written and will cause no event. It does not block; a
-// loss of it costs precision, not truth. It is safe on nil.
-func (a *Announced) Done(ids []string) {}
