@@ -22,8 +22,9 @@ func (c *Config) Bridge(log *slog.Logger) (bridge.Config, error) {
 		Name: c.Name, Orgs: make(map[string]bridge.OrgConfig, len(c.Orgs)),
 		AtLeastOnce: c.Kafka.Delivery == AtLeastOnce,
 		Lanes:       int32(c.Kafka.Lanes), TransactionTimeout: c.Kafka.TransactionTimeout,
-		SessionTimeout: c.Kafka.SessionTimeout, Memory: int64(c.Memory), ShutdownTimeout: c.ShutdownTimeout,
-		Listen: c.Listen, Fingerprint: c.Fingerprint(), Logger: log,
+		SessionTimeout: c.Kafka.SessionTimeout, Memory: int64(c.Memory), WritebackMemory: int64(c.WritebackMemory),
+		ShutdownTimeout: c.ShutdownTimeout,
+		Listen:          c.Listen, Fingerprint: c.Fingerprint(), Logger: log,
 		Topics: bridge.TopicConfig{
 			Prefix: c.Kafka.TopicPrefix, Create: c.Kafka.Topics.Create, Partitions: int32(c.Kafka.Topics.Partitions),
 			Replication: int16(c.Kafka.Topics.Replication), Retention: c.Kafka.Topics.Retention,
@@ -46,12 +47,20 @@ func (c *Config) Bridge(log *slog.Logger) (bridge.Config, error) {
 		}
 	}
 	for _, cp := range c.Capture {
-		for _, channel := range cp.ChannelNames() {
+		ns := c.namespace(cp.Org)
+		for _, channel := range cp.ChannelNames(ns) {
 			out.Captures = append(out.Captures, bridge.Capture{
 				Org: cp.Org, Channel: channel, Earliest: cp.From == Earliest,
-				OnExpired: bridge.ExpiredPolicy(cp.OnReplayExpired), KeyField: cp.KeyField,
+				OnExpired: bridge.ExpiredPolicy(cp.OnReplayExpired), KeyField: ns.Name(cp.KeyField),
+				DropEchoes: cp.Echoes == Drop,
 			})
 		}
+	}
+	for i := range c.Writeback {
+		out.Writebacks = append(out.Writebacks, c.Writeback[i].bridge())
+	}
+	for i := range c.Publish {
+		out.Publishes = append(out.Publishes, c.Publish[i].bridge())
 	}
 	return out, nil
 }
@@ -107,7 +116,8 @@ func (o Org) client() (bridge.OrgConfig, error) {
 			KeepalivePeriod: o.Keepalive, StreamsPerConn: o.StreamsPerConnection,
 		},
 		REST:   salesforce.Config{APIVersion: o.APIVersion, HTTPClient: web},
-		Credit: o.Credit,
+		Credit: o.Credit, Namespace: salesforce.Namespace(o.Namespace),
+		Reserve: o.APIReserve.Share(), Scarce: o.APIScarce.Share(),
 	}, nil
 }
 

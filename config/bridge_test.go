@@ -9,7 +9,11 @@ import (
 	"time"
 
 	"sfbridge/bridge"
+	"sfbridge/salesforce"
 	"sfbridge/salesforce/auth"
+	"sfbridge/schemas"
+	"sfbridge/writeback"
+	"sfbridge/writeback/rows"
 )
 
 func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
@@ -48,7 +52,25 @@ func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
 		{"credit", org.Credit, 20},
 		{"API version", org.REST.APIVersion, "66.0"},
 		{"captures", b.Captures[0], bridge.Capture{Org: "sandbox", Channel: "/data/AccountChangeEvent", Earliest: true, OnExpired: bridge.Latest}},
-		{"events", b.Captures[3], bridge.Capture{Org: "sandbox", Channel: "/event/Shipment__e", OnExpired: bridge.Stop, KeyField: "Number__c"}},
+		{"events", b.Captures[3], bridge.Capture{Org: "sandbox", Channel: "/event/acme__Shipment__e", OnExpired: bridge.Stop, KeyField: "acme__Number__c", DropEchoes: true}},
+		{"namespace", org.Namespace, salesforce.Namespace("acme")},
+		{"shares", []float64{org.Reserve, org.Scarce}, []float64{0.3, 0.5}},
+		{"memory of write-back", b.WritebackMemory, int64(256 << 20)},
+		{"writeback", b.Writebacks[0], bridge.Writeback{
+			Topic: "erp.customers", Org: "sandbox", Format: schemas.JSON, Latest: true,
+			Rows: rows.Config{
+				Object: "Account", ExternalID: "ERP_Id__c", Operation: rows.Update, OperationFrom: "meta.op",
+				Operations:  map[string]rows.Operation{"c": rows.Upsert, "d": rows.Delete},
+				OnTombstone: rows.TombstoneReject, Fields: c.Writeback[0].Fields, Version: "updated_at", PicklistLabels: true,
+			},
+			Conflict: writeback.NewerWins, VersionField: "ERP_Version__c", ApplyEchoes: true, NoResults: true,
+			BulkAbove: -1, InFlight: 2, MaxWait: 2 * time.Second, Attempts: 20, AllowDuplicates: true, AutoAssign: "FALSE",
+		}},
+		{"second writeback", b.Writebacks[1].Rows.IgnoreUnmapped, true},
+		{"publish", b.Publishes[0], bridge.Publish{
+			Topic: "erp.shipments", Org: "sandbox", Event: "Shipment__e", Format: schemas.Avro, Latest: true,
+			Fields: c.Publish[0].Fields, ID: "event_id", NoResults: true,
+		}},
 	} {
 		if !reflect.DeepEqual(ck.got, ck.want) {
 			t.Errorf("%s = %v, want %v", ck.what, ck.got, ck.want)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sfbridge/bridge"
+	"sfbridge/salesforce"
 )
 
 // Where a channel without a position starts, and what happens when the org no
@@ -26,17 +27,24 @@ type Capture struct {
 	From            string   // Latest or Earliest
 	OnReplayExpired string   // Stop, Earliest or Latest
 	KeyField        string   // of events; empty: the event's uuid is the key
+	Echoes          string   // Mark or Drop
 }
 
+// What becomes of changes that the bridge itself made.
+const (
+	Mark = "mark"
+	Drop = "drop"
+)
+
 // ChannelNames gives the full name of each channel, in the order of the file:
-// objects, events, channels.
-func (c Capture) ChannelNames() []string {
+// objects, events, channels. Objects and events get the org's namespace.
+func (c Capture) ChannelNames(ns salesforce.Namespace) []string {
 	var names []string
 	for _, o := range c.Objects {
-		names = append(names, bridge.ChangeChannel(o))
+		names = append(names, bridge.ChangeChannel(ns.Name(o)))
 	}
 	for _, e := range c.Events {
-		names = append(names, bridge.EventChannel(e))
+		names = append(names, bridge.EventChannel(ns.Name(e)))
 	}
 	return append(names, c.Channels...)
 }
@@ -68,7 +76,23 @@ func (c *Capture) keys() []key {
 			name: "key_field", to: &c.KeyField, valid: fieldName, example: "Order_Number__c",
 			doc: "Field of the platform events that becomes the record key, so that events with the same value stay in order; else the key is the event's uuid. With `events` only.",
 		},
+		{
+			name: "echoes", to: &c.Echoes, def: Mark, oneOf: []string{Mark, Drop}, example: Drop,
+			doc: "What becomes of changes that this bridge itself made by `writeback`: they are marked with the header `sf_echo`, or left out ([echoes](echoes.md)).",
+		},
 	}
+}
+
+// checkOrg looks whether the org that a part names is there.
+func (c *Config) checkOrg(org string, in scope) {
+	if _, ok := c.Orgs[org]; !ok && len(c.Orgs) > 0 && in.given("org") && !in.d.failed("orgs."+org) {
+		in.fail("org", "is not under orgs", choose(org, slices.Sorted(maps.Keys(c.Orgs))))
+	}
+}
+
+// namespace is that of an org, "" for one that is not there.
+func (c *Config) namespace(org string) salesforce.Namespace {
+	return salesforce.Namespace(c.Orgs[org].Namespace)
 }
 
 // channelSeen is where a channel was named first.
@@ -78,10 +102,7 @@ func (c *Config) checkCapture(at scope) {
 	seen := make(map[channelSeen]scope)
 	for i := range c.Capture {
 		cp, in := &c.Capture[i], at.index(i)
-		if _, ok := c.Orgs[cp.Org]; !ok && len(c.Orgs) > 0 && in.given("org") && !at.d.failed("orgs."+cp.Org) {
-			names := slices.Sorted(maps.Keys(c.Orgs))
-			in.fail("org", "is not under orgs", choose(cp.Org, names))
-		}
+		c.checkOrg(cp.Org, in)
 		if !in.given("objects") && !in.given("events") && !in.given("channels") {
 			in.fail("", "captures nothing", "give objects, events or channels")
 		}
@@ -89,14 +110,14 @@ func (c *Config) checkCapture(at scope) {
 			in.fail("key_field", "is for events only: changes of objects are keyed by record id",
 				"move events into an entry of their own, with key_field")
 		}
-		cp.checkTwice(in, seen)
+		cp.checkTwice(in, c.namespace(cp.Org), seen)
 	}
 	c.warnOverlap(at, seen)
 }
 
 // checkTwice finds channels that one org is asked for more than once, be it
 // as an object and as the channel of that object.
-func (c *Capture) checkTwice(at scope, seen map[channelSeen]scope) {
+func (c *Capture) checkTwice(at scope, ns salesforce.Namespace, seen map[channelSeen]scope) {
 	once := func(name string, where scope) {
 		id := channelSeen{c.Org, name}
 		if first, ok := seen[id]; ok {
@@ -107,10 +128,10 @@ func (c *Capture) checkTwice(at scope, seen map[channelSeen]scope) {
 		seen[id] = where
 	}
 	for i, o := range c.Objects {
-		once(bridge.ChangeChannel(o), at.in("objects").index(i))
+		once(bridge.ChangeChannel(ns.Name(o)), at.in("objects").index(i))
 	}
 	for i, e := range c.Events {
-		once(bridge.EventChannel(e), at.in("events").index(i))
+		once(bridge.EventChannel(ns.Name(e)), at.in("events").index(i))
 	}
 	for i, ch := range c.Channels {
 		once(ch, at.in("channels").index(i))

@@ -12,7 +12,10 @@ type Config struct {
 	Kafka           Kafka
 	SchemaRegistry  SchemaRegistry
 	Capture         []Capture
+	Writeback       []Writeback
+	Publish         []Publish
 	Memory          Bytes  // events that wait for their transaction, whole process
+	WritebackMemory Bytes  // records read and not yet settled, whole process
 	Listen          string // host:port; empty for no listener
 	ListenToken     Secret
 	Log             Log
@@ -38,14 +41,26 @@ func (c *Config) keys() []key {
 		},
 		{
 			name: "orgs", to: &c.Orgs, required: true,
-			doc: "The Salesforce orgs, each under a name of your choice that `capture` refers to. The name is part of stored positions: renaming an org starts its channels anew.",
+			doc: "The Salesforce orgs, each under a name of your choice that `capture`, `writeback` and `publish` refer to. The name is part of stored positions: renaming an org starts its channels anew.",
 		},
 		{name: "kafka", to: &c.Kafka, doc: "The Kafka cluster and the topics in it."},
 		{name: "schema_registry", to: &c.SchemaRegistry, doc: "The Schema Registry, or anything that speaks its API."},
-		{name: "capture", to: &c.Capture, required: true, doc: "What is carried from Salesforce to Kafka: a list, each entry for one org."},
+		{name: "capture", to: &c.Capture, doc: "What is carried from Salesforce to Kafka: a list, each entry for one org."},
+		{
+			name: "writeback", to: &c.Writeback,
+			doc: "What is carried from Kafka into records of Salesforce: a list, each entry for one topic and one object ([mapping](mapping.md), [delivery](delivery.md)).",
+		},
+		{
+			name: "publish", to: &c.Publish,
+			doc: "What is carried from Kafka out as platform events: a list, each entry for one topic and one event.",
+		},
 		{
 			name: "memory", to: &c.Memory, def: "16MiB", min: "1MiB", max: "64GiB", example: "64MiB",
 			doc: "Bound on events that were received and are not yet committed to Kafka, for the whole process. When it is reached, the bridge stops asking Salesforce for more; nothing is dropped.",
+		},
+		{
+			name: "writeback_memory", to: &c.WritebackMemory, def: "64MiB", min: "1MiB", max: "64GiB", example: "256MiB",
+			doc: "Bound on records that were read from source topics and have no outcome yet, for the whole process; the entries of `writeback` and `publish` share it evenly. Rows of a bulk job count, so a larger bound makes larger jobs.",
 		},
 		{
 			name: "listen", to: &c.Listen, def: "127.0.0.1:8080", valid: listenAddress, example: "127.0.0.1:9100",
@@ -84,6 +99,7 @@ func (c *Config) check(at scope) {
 	c.Kafka.check(at.in("kafka"))
 	c.SchemaRegistry.check(at.in("schema_registry"))
 	c.checkCapture(at.in("capture"))
+	c.checkOutbound(at)
 	if c.Listen != "" && !isLoopback(c.Listen) && !at.given("listen_token") {
 		at.fail("listen", "is reachable from other machines and nothing protects it",
 			"set listen_token, or listen on 127.0.0.1")

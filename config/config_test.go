@@ -51,6 +51,10 @@ func TestParse_DefaultsFillIn(t *testing.T) {
 		{"from", c.Capture[0].From, config.Latest},
 		{"on_replay_expired", c.Capture[0].OnReplayExpired, config.Stop},
 		{"memory", c.Memory, config.Bytes(16 << 20)},
+		{"writeback_memory", c.WritebackMemory, config.Bytes(64 << 20)},
+		{"namespace", org.Namespace, ""},
+		{"api_reserve, api_scarce", []config.Percent{org.APIReserve, org.APIScarce}, []config.Percent{10, 25}},
+		{"echoes", c.Capture[0].Echoes, config.Mark},
 		{"listen", c.Listen, "127.0.0.1:8080"},
 		{"listen_token", c.ListenToken.IsSet(), false},
 		{"log", c.Log, config.Log{Level: "info", Format: "text"}},
@@ -63,9 +67,39 @@ func TestParse_DefaultsFillIn(t *testing.T) {
 	}
 }
 
+func TestParse_DefaultsOfWriteback(t *testing.T) {
+	c := newWorld().mustParse(t, base+`writeback:
+  - {topic: erp.customers, org: main, object: Account, external_id: ERP_Id__c}
+publish:
+  - {topic: erp.shipments, org: main, event: Shipment__e}
+`)
+	if got, want := c.Writeback[0], (config.Writeback{
+		Topic: "erp.customers", Org: "main", Object: "Account", ExternalID: "ERP_Id__c",
+		Operation: "upsert", OnTombstone: "delete", Unmapped: "reject", Format: "auto", From: "earliest",
+		Conflict: "overwrite", Echoes: "skip", BulkAbove: 2000, InFlight: 5, MaxWait: 250 * time.Millisecond,
+		Attempts: 8, AutoAssign: "true", Picklists: "values", Results: true,
+	}); !reflect.DeepEqual(got, want) {
+		t.Errorf("writeback = %+v\nwant %+v", got, want)
+	}
+	if got, want := c.Publish[0], (config.Publish{
+		Topic: "erp.shipments", Org: "main", Event: "Shipment__e", Unmapped: "reject", Format: "auto", From: "earliest", Results: true,
+	}); !reflect.DeepEqual(got, want) {
+		t.Errorf("publish = %+v\nwant %+v", got, want)
+	}
+}
+
+func TestParse_CaptureMayBeMissing(t *testing.T) {
+	c := newWorld().mustParse(t, strings.Replace(base, "capture:\n  - org: main\n    objects: [Account]\n",
+		"publish: [{topic: t, org: main, event: Shipment__e}]\n", 1))
+	if len(c.Capture) != 0 || len(c.Publish) != 1 {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // everyKey gives each key a value that is not its default.
 const everyKey = `name: "erp.2"
 memory: 64MiB
+writeback_memory: 256MiB
 listen: 0.0.0.0:9100
 listen_token: ${file:/run/secrets/password}
 log: {level: debug, format: json}
@@ -80,6 +114,9 @@ orgs:
     keepalive: 60s
     streams_per_connection: 50
     credit: 20
+    namespace: acme
+    api_reserve: 30%
+    api_scarce: 50%
     auth: {method: client-credentials, client_id: ${SF_CLIENT_ID}, client_secret: "s$$cret", token_url: "https://acme.my.salesforce.com/services/oauth2/token"}
 kafka:
   brokers: ["${BROKERS}", kafka-3:9093]
@@ -95,7 +132,35 @@ kafka:
 schema_registry: {url: https://registry.example.com/apis/ccompat/v7/, username: u, password: p, ca_file: cert.pem, timeout: 3s}
 capture:
   - {org: sandbox, objects: [Account, acme__Order__c], channels: [/data/Sales__chn], from: earliest, on_replay_expired: latest}
-  - {org: sandbox, events: [Shipment__e, LoginEventStream], key_field: Number__c}
+  - {org: sandbox, events: [Shipment__e, LoginEventStream], key_field: Number__c, echoes: drop}
+writeback:
+  - topic: erp.customers
+    org: sandbox
+    object: Account
+    operation: update
+    operation_from: meta.op
+    operations: {c: upsert, d: delete}
+    on_tombstone: reject
+    external_id: ERP_Id__c
+    fields: {Name: name, "Parent.ERP_Id__c": parent, "Lead:Who.Email": 'trim(mail ?? "")'}
+    format: json
+    from: latest
+    conflict: newer-wins
+    version: updated_at
+    version_field: ERP_Version__c
+    echoes: apply
+    bulk_above: 0
+    in_flight: 2
+    max_wait: 2s
+    attempts: 20
+    allow_duplicates: true
+    auto_assign: false
+    picklists: labels
+    results: false
+  - {topic: erp.customers, org: sandbox, object: Contact, external_id: ERP_Id__c, unmapped: ignore}
+publish:
+  - {topic: erp.shipments, org: sandbox, event: Shipment__e, fields: {Status__c: status}, id: event_id, format: avro, from: latest, results: false}
+  - {topic: erp.other, org: sandbox, event: Shipment__e, unmapped: ignore}
 `
 
 func TestParse_EveryKeyArrives(t *testing.T) {
@@ -125,11 +190,28 @@ func TestParse_EveryKeyArrives(t *testing.T) {
 		{"sasl.password", secret(c.Kafka.SASL.Password), "hunter2-file"},
 		{"topics", c.Kafka.Topics, config.Topics{Partitions: 12, Replication: 3, Retention: 720 * time.Hour, MaxMessageBytes: 2 << 20}},
 		{"registry.url", c.SchemaRegistry.URL, "https://registry.example.com/apis/ccompat/v7"},
-		{"channels", slices.Concat(c.Capture[0].ChannelNames(), c.Capture[1].ChannelNames()), []string{
+		{"channels", slices.Concat(c.Capture[0].ChannelNames(""), c.Capture[1].ChannelNames("")), []string{
 			"/data/AccountChangeEvent", "/data/acme__Order__ChangeEvent", "/data/Sales__chn", "/event/Shipment__e", "/event/LoginEventStream",
 		}},
 		{"key_field", c.Capture[1].KeyField, "Number__c"},
 		{"from", c.Capture[0].From + c.Capture[1].From, "earliestlatest"},
+		{"echoes", c.Capture[1].Echoes, config.Drop},
+		{"writeback_memory", c.WritebackMemory, config.Bytes(256 << 20)},
+		{"namespace", org.Namespace, "acme"},
+		{"api_reserve, api_scarce", []config.Percent{org.APIReserve, org.APIScarce}, []config.Percent{30, 50}},
+		{"writeback", c.Writeback[0], config.Writeback{
+			Topic: "erp.customers", Org: "sandbox", Object: "Account", Operation: "update", OperationFrom: "meta.op",
+			Operations: map[string]string{"c": "upsert", "d": "delete"}, OnTombstone: "reject", ExternalID: "ERP_Id__c",
+			Fields:   map[string]string{"Name": "name", "Parent.ERP_Id__c": "parent", "Lead:Who.Email": `trim(mail ?? "")`},
+			Unmapped: "reject", Format: "json", From: "latest", Conflict: "newer-wins", Version: "updated_at",
+			VersionField: "ERP_Version__c", Echoes: "apply", InFlight: 2, MaxWait: 2 * time.Second, Attempts: 20,
+			AllowDuplicates: true, AutoAssign: "false", Picklists: "labels",
+		}},
+		{"unmapped", c.Writeback[1].Unmapped, "ignore"},
+		{"publish", c.Publish[0], config.Publish{
+			Topic: "erp.shipments", Org: "sandbox", Event: "Shipment__e", Fields: map[string]string{"Status__c": "status"},
+			Unmapped: "reject", ID: "event_id", Format: "avro", From: "latest",
+		}},
 	}
 	for _, ck := range checks {
 		if !reflect.DeepEqual(ck.got, ck.want) {

@@ -158,7 +158,13 @@ func (d *decoder) value(path string, k key, n *yaml.Node) {
 	case *map[string]Org:
 		d.orgs(path, to, n)
 	case *[]Capture:
-		d.captures(path, to, n)
+		sections(d, path, to, n, "{org: main, objects: [Account]}")
+	case *[]Writeback:
+		sections(d, path, to, n, "{topic: erp.customers, org: main, object: Account, external_id: ERP_Id__c}")
+	case *[]Publish:
+		sections(d, path, to, n, "{topic: erp.shipments, org: main, event: Shipment__e}")
+	case *map[string]string:
+		d.texts(path, k, to, n)
 	case *[]string:
 		d.strings(path, k, to, n)
 	default:
@@ -247,17 +253,53 @@ func (d *decoder) orgs(path string, to *map[string]Org, n *yaml.Node) {
 	})
 }
 
-func (d *decoder) captures(path string, to *[]Capture, n *yaml.Node) {
-	nodes := d.list(path, n, "begin each entry with a hyphen: - {org: main, objects: [Account]}")
-	*to = make([]Capture, len(nodes))
+// sections decodes a list of sections of one kind.
+func sections[T any, S interface {
+	*T
+	section
+}](d *decoder, path string, to *[]T, n *yaml.Node, example string,
+) {
+	nodes := d.list(path, n, "begin each entry with a hyphen: - "+example)
+	*to = make([]T, len(nodes))
 	for i, v := range nodes {
-		at, cp := element(path, i), &(*to)[i]
+		at, s := element(path, i), S(&(*to)[i])
 		d.places[at] = place{node: v}
-		setDefaults(cp)
+		setDefaults(s)
 		if d.present(at, v) {
-			d.section(at, cp, v)
+			d.section(at, s, v)
 		}
 	}
+}
+
+// texts decodes a mapping of names to texts.
+func (d *decoder) texts(path string, k key, to *map[string]string, n *yaml.Node) {
+	n = d.mapping(path, n)
+	if n == nil {
+		return
+	}
+	*to = make(map[string]string)
+	if len(n.Content) == 0 {
+		d.failNode(path, n, "has nothing in it", "give at least one, such as "+k.example+", or remove the key")
+	}
+	d.pairs(path, n, func(name string, kn, v *yaml.Node) {
+		at := join(path, name)
+		d.places[at] = place{key: kn, node: v}
+		if k.names != nil {
+			if is := k.names(name); is != nil {
+				d.report(at, kn, is)
+				return
+			}
+		}
+		text, ok := d.text(at, v)
+		switch {
+		case !ok:
+		case text == "":
+			d.failNode(at, v, "is empty", "give a value, or remove the entry")
+		default:
+			(*to)[name] = text
+			d.report(at, v, k.accept(text))
+		}
+	})
 }
 
 // strings decodes a list of strings. A bad entry keeps its place in the list,

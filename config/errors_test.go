@@ -20,10 +20,30 @@ type problem struct {
 	remedy    string
 }
 
+// wb is an entry of writeback before the captures, with changes.
+func wb(changes string) string {
+	entry := map[string]string{"topic": "erp.customers", "org": "main", "object": "Account", "external_id": "ERP_Id__c"}
+	order := []string{"topic", "org", "object", "external_id"}
+	rest := changes
+	for _, k := range order {
+		if v, ok := strings.CutPrefix(changes, k+": "); ok {
+			entry[k], rest = v, ""
+		}
+	}
+	parts := make([]string, 0, len(order)+1)
+	for _, k := range order {
+		parts = append(parts, k+": "+entry[k])
+	}
+	if rest != "" {
+		parts = append(parts, rest)
+	}
+	return "writeback:\n  - {" + strings.Join(parts, ", ") + "}\ncapture:\n"
+}
+
 func problems() []problem {
 	return []problem{
 		// keys
-		{"unknown at the top", "kafka:\n", "writeback: []\nkafka:\n", 8, "writeback", "", "unknown key writeback", "(known: name, orgs, kafka, schema_registry, capture, memory,"},
+		{"unknown at the top", "kafka:\n", "mirror: []\nkafka:\n", 8, "mirror", "", "unknown key mirror", "(known: name, orgs, kafka, schema_registry, capture, writeback, publish, memory,"},
 		{"unknown in a section", "  brokers:", "  brokerz: []\n  brokers:", 9, "kafka.brokerz", "", "unknown key brokerz", "did you mean brokers?"},
 		{"unknown in other spelling", "    auth:", "    loginUrl: x\n    auth:", 4, "orgs.main.loginUrl", "", "unknown key loginUrl", "did you mean login_url?"},
 		{"key of another section", "capture:", "sasl: {}\ncapture:", 12, "sasl", "", "unknown key sasl", "move it under kafka (known here:"},
@@ -132,6 +152,41 @@ func problems() []problem {
 		{"event twice", "objects: [Account]", "events: [A__e, A__e]", 14, "capture[0].events[1]", "A__e", "names /event/A__e of org main again", "line 14 has it"},
 		{"key field for objects", "[Account]", "[Account]\n    events: [A__e]\n    key_field: X__c", 16, "capture[0].key_field", "X__c", "is for events only", "entry of their own"},
 		{"listener open to all", "kafka:\n", "listen: :8080\nkafka:\n", 8, "listen", ":8080", "nothing protects it", "set listen_token"},
+
+		{"nothing at all", "capture:\n  - org: main\n    objects: [Account]\n", "", 1, "capture", "", "is missing, and so are writeback and publish", "at least one of the three"},
+
+		// write-back
+		{"unknown org of a writeback", "capture:\n", wb("org: mian"), 13, "writeback[0].org", "mian", "is not under orgs", "did you mean main?"},
+		{"no topic", "capture:\n", strings.Replace(wb(""), "topic: erp.customers, ", "", 1), 13, "writeback[0].topic", "", "is missing", "give topic"},
+		{"topic", "capture:\n", wb("topic: 'a b'"), 13, "writeback[0].topic", "a b", "is no name of a topic", "letters"},
+		{"own topic", "capture:\n", wb("topic: sf.dlq"), 13, "writeback[0].topic", "sf.dlq", "the bridge itself writes", "sfbridge dlq retry"},
+		{"internal topic", "capture:\n", wb("topic: _sfbridge.crm.writes"), 13, "writeback[0].topic", "_sfbridge.crm.writes", "is internal", "another topic"},
+		{"event for an object", "capture:\n", wb("object: Shipment__e"), 13, "writeback[0].object", "Shipment__e", "is a platform event", "under publish"},
+		{"operation", "capture:\n", wb("operation: updat"), 13, "writeback[0].operation", "updat", "is not known", "did you mean update?"},
+		{"upsert without a key", "capture:\n", strings.Replace(wb(""), ", external_id: ERP_Id__c", "", 1), 13, "writeback[0].external_id", "", "is missing: upsert tells by it", "give external_id"},
+		{"upsert by record id", "capture:\n", wb("external_id: Id"), 13, "writeback[0].external_id", "Id", "never creates", "operation: update"},
+		{"update without a key", "capture:\n", strings.Replace(wb("operation: update, fields: {Name: name}"), ", external_id: ERP_Id__c", "", 1), 13, "writeback[0].operation", "update", "cannot tell which row", "Id: _key"},
+		{"two keys", "capture:\n", wb("fields: {Id: id}"), 13, "writeback[0].fields.Id", "id", "is mapped beside external_id", "one of the two"},
+		{"conflict on insert", "capture:\n", wb("operation: insert, conflict: newer-wins"), 13, "writeback[0].conflict", "newer-wins", "has no effect on insert", "upsert"},
+		{"version without conflict", "capture:\n", wb("version: v"), 13, "writeback[0].version", "v", "conflict is overwrite", "newer-wins"},
+		{"meanings without a source", "capture:\n", wb("operations: {c: upsert}"), 13, "writeback[0].operations", "", "has no effect without operation_from", "operation_from: op"},
+		{"meaning that is none", "capture:\n", wb("operation_from: op, operations: {c: create}"), 13, "writeback[0].operations.c", "create", "is not known", "insert"},
+		{"fields that are no mapping", "capture:\n", wb("fields: [Name]"), 13, "writeback[0].fields", "", "is no mapping", "key: value"},
+		{"no fields", "capture:\n", wb("fields: {}"), 13, "writeback[0].fields", "", "has nothing in it", "Name: name"},
+		{"field without a value", "capture:\n", wb("fields: {Name: }"), 13, "writeback[0].fields.Name", "", "has no value", "remove the key"},
+		{"field twice", "capture:\n", wb("fields: {Name: a, Name: b}"), 13, "writeback[0].fields.Name", "", "is given twice", "line 13"},
+		{"field that is none", "capture:\n", wb("fields: {a b: name}"), 13, "writeback[0].fields.a b", "", "is no field to write", "Account.ERP_Id__c"},
+		{"field too deep", "capture:\n", wb("fields: {A.B.C: name}"), 13, "writeback[0].fields.A.B.C", "", "is no field to write", "Account.ERP_Id__c"},
+		{"expression", "capture:\n", wb("fields: {Name: 'upper('}"), 13, "writeback[0].fields.Name", "upper(", "is no path and no expression: ", "docs/mapping.md"},
+		{"expression for the version", "capture:\n", wb("conflict: newer-wins, version: '1 +'"), 13, "writeback[0].version", "1 +", "is no path and no expression: ", "docs/mapping.md"},
+		{"unmapped beside fields", "capture:\n", wb("fields: {Name: name}, unmapped: ignore"), 13, "writeback[0].unmapped", "ignore", "has no effect beside fields", "one of the two"},
+		{"assignment", "capture:\n", wb("auto_assign: maybe"), 13, "writeback[0].auto_assign", "maybe", "is no assignment", "01Q"},
+		{"share", "    auth:", "    api_reserve: 0.1\n    auth:", 4, "orgs.main.api_reserve", "0.1", "is no percentage", "10%"},
+		{"share beyond all", "    auth:", "    api_reserve: 100%\n    auth:", 4, "orgs.main.api_reserve", "100%", "is too large", "give 99% or less"},
+		{"shares upside down", "    auth:", "    api_scarce: 5%\n    auth:", 4, "orgs.main.api_scarce", "5%", "is below api_reserve (10%)", "or more"},
+		{"namespace", "    auth:", "    namespace: acme__\n    auth:", 4, "orgs.main.namespace", "acme__", "is no namespace", "without the two underscores"},
+		{"object of a publish", "capture:\n", "publish:\n  - {topic: t, org: main, event: Order__c}\ncapture:\n", 13, "publish[0].event", "Order__c", "is no platform event", "under objects"},
+		{"event twice in publish", "capture:\n", "publish:\n  - {topic: t, org: main, event: A__e}\n  - {topic: t, org: main, event: A__e}\ncapture:\n", 14, "publish[1]", "", "carries topic t into A__e of org main again", "line 13 has it"},
 
 		// the file itself
 		{"empty file", "", "", 1, "", "", "is empty", "docs/configuration.md"},

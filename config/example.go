@@ -14,5 +14,13 @@ schema_registry:
 capture:
   - {org: main, objects: [Account, Contact, Order__c]}
   - {org: main, events: [Shipment__e], from: earliest}
+writeback:
+  - topic: erp.customers
+    org: main
+    object: Account
+    external_id: ERP_Id__c
+    fields: {Name: name, Phone: phone, BillingCity: address.city}
+publish:
+  - {topic: erp.shipments, org: main, event: Shipment__e}
 `
 }

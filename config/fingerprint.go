@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -30,14 +31,30 @@ func (c *Config) Summary() []string {
 	for _, name := range slices.Sorted(maps.Keys(c.Orgs)) {
 		facts = append(facts, "orgs."+name+" "+c.Orgs[name].identity())
 	}
-	var captures []string
+	var entries []string
 	for _, cp := range c.Capture {
-		for _, ch := range cp.ChannelNames() {
-			captures = append(captures, cp.fact(ch))
+		for _, ch := range cp.ChannelNames(c.namespace(cp.Org)) {
+			entries = append(entries, cp.fact(ch))
 		}
 	}
-	slices.Sort(captures)
-	return append(facts, captures...)
+	for i := range c.Writeback {
+		entries = append(entries, factOf("writeback", &c.Writeback[i]))
+	}
+	for i := range c.Publish {
+		entries = append(entries, factOf("publish", &c.Publish[i]))
+	}
+	slices.Sort(entries)
+	return append(facts, entries...)
+}
+
+// factOf writes down a section whole.
+func factOf(name string, s section) string {
+	var b strings.Builder
+	b.WriteString(name)
+	for _, k := range s.keys() {
+		fmt.Fprintf(&b, ", %s %v", k.name, reflect.ValueOf(k.to).Elem()) // maps in the order of their keys
+	}
+	return b.String()
 }
 
 // identity is what tells one org from another. The user belongs to it: most
@@ -50,6 +67,9 @@ func (o Org) identity() string {
 	if o.Auth.Username != "" {
 		parts = append(parts, o.Auth.Username)
 	}
+	if o.Namespace != "" {
+		parts = append(parts, "namespace", o.Namespace)
+	}
 	return strings.ToLower(strings.Join(parts, " "))
 }
 
@@ -57,6 +77,9 @@ func (c Capture) fact(channel string) string {
 	fact := fmt.Sprintf("capture %s %s from %s, on_replay_expired %s", c.Org, channel, c.From, c.OnReplayExpired)
 	if c.KeyField != "" {
 		fact += ", key_field " + c.KeyField
+	}
+	if c.Echoes != Mark {
+		fact += ", echoes " + c.Echoes
 	}
 	return fact
 }

@@ -16,6 +16,9 @@ func TestFingerprint_IgnoresWhatProcessesMayDifferIn(t *testing.T) {
 		{"acme--dev.sandbox.my.salesforce.com/", "ACME--dev.sandbox.my.salesforce.com"},
 		{"level: debug", "level: warn"},
 		{"[Account, acme__Order__c]", "[acme__Order__c, Account]"},
+		{"api_reserve: 30%", "api_reserve: 20%"},
+		{"writeback_memory: 256MiB", "writeback_memory: 64MiB"},
+		{"{c: upsert, d: delete}", "{d: delete, c: upsert}"},
 		{"brokers: [\"${BROKERS}\", kafka-3:9093]", "brokers: [elsewhere:9093]"},
 	} {
 		changed := strings.Replace(everyKey, change[0], change[1], 1)
@@ -43,6 +46,13 @@ func TestFingerprint_TellsWhatMustBeShared(t *testing.T) {
 		{"from: earliest", "from: latest"},
 		{"on_replay_expired: latest", "on_replay_expired: stop"},
 		{"key_field: Number__c", "key_field: Other__c"},
+		{"echoes: drop", "echoes: mark"},
+		{"namespace: acme", "namespace: other"},
+		{"fields: {Name: name,", "fields: {Name: upper(name),"},
+		{"operations: {c: upsert", "operations: {c: update"},
+		{"conflict: newer-wins", "conflict: skip-if-changed"},
+		{"bulk_above: 0", "bulk_above: 10"},
+		{"event: Shipment__e, fields: {Status__c: status}", "event: Shipment__e, fields: {Status__c: state}"},
 	} {
 		changed := strings.Replace(everyKey, change[0], change[1], 1)
 		if changed == everyKey {

@@ -19,6 +19,7 @@ type key struct {
 	oneOf    []string // the only values, if not nil
 	min, max string   // bounds of a number, size or duration, written as in the file
 	valid    func(string) *issue
+	names    func(string) *issue // of the keys of a map
 	clean    func(string) string // applied to a valid string before it is stored
 	commas   bool                // entries of the list may be comma-separated lists
 	unit     string              // of a number
@@ -86,6 +87,11 @@ func (k key) set(text string) *issue {
 		if b, is = parseBytes(text); is == nil {
 			*to, n = b, int64(b)
 		}
+	case *Percent:
+		var p Percent
+		if p, is = parsePercent(text); is == nil {
+			*to, n = p, int64(p)
+		}
 	default:
 		panic(fmt.Sprintf("config: key %s has a value of type %T", k.name, k.to))
 	}
@@ -134,6 +140,10 @@ func (k key) bound(text string) (n int64, ok bool) {
 		var b Bytes
 		b, is = parseBytes(text)
 		n = int64(b)
+	case *Percent:
+		var p Percent
+		p, is = parsePercent(text)
+		n = int64(p)
 	default:
 		n, is = parseInt(text)
 	}

@@ -10,6 +10,7 @@ import (
 func TestKeys_BindEveryFieldOnce(t *testing.T) {
 	for _, s := range []section{
 		new(Config), new(Log), new(Org), new(Auth), new(Kafka), new(TLS), new(SASL), new(Topics), new(SchemaRegistry), new(Capture),
+		new(Writeback), new(Publish),
 	} {
 		bound := make(map[uintptr]string)
 		for _, k := range s.keys() {

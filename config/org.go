@@ -28,6 +28,9 @@ type Org struct {
 	Keepalive            time.Duration
 	StreamsPerConnection int
 	Credit               int
+	Namespace            string
+	APIReserve           Percent
+	APIScarce            Percent
 }
 
 // Auth says how the bridge logs in to an org. Which fields are set depends on
@@ -90,6 +93,18 @@ func (o *Org) keys() []key {
 		{
 			name: "credit", to: &o.Credit, unit: "events", def: "100", min: "1", max: "100", example: "20",
 			doc: "Events that a subscription may have outstanding. Salesforce allows 100; fewer means less memory and, over a long distance, less speed.",
+		},
+		{
+			name: "namespace", to: &o.Namespace, valid: namespaceName, example: "acme",
+			doc: "Prefix of the managed package that custom objects and fields of this org belong to. Names in `capture`, `writeback` and `publish` may then be written without it, so that one file suits orgs with and without the package.",
+		},
+		{
+			name: "api_reserve", to: &o.APIReserve, def: "10%", min: "1%", max: "99%", example: "30%",
+			doc: "Share of the day's API calls that `writeback` leaves to others. Once no more than that is left it waits, and readiness says so.",
+		},
+		{
+			name: "api_scarce", to: &o.APIScarce, def: "25%", min: "1%", max: "100%", example: "50%",
+			doc: "Share of the day's API calls below which `writeback` saves them: rows wait for company, and bulk jobs begin at half of `bulk_above`. Not below `api_reserve`.",
 		},
 	}
 }
@@ -174,6 +189,9 @@ func (o *Org) check(at scope) {
 	}
 	if at.given("auth") {
 		o.Auth.check(at.in("auth"))
+	}
+	if o.APIScarce < o.APIReserve && !at.d.failed(at.in("api_reserve").path) {
+		at.fail("api_scarce", "is below api_reserve ("+o.APIReserve.String()+")", "give api_reserve or more")
 	}
 	if o.Auth.Method == ClientCredentials && o.Auth.TokenURL == "" && sharedLogin(o.LoginURL) {
 		at.fail("login_url", "does not serve the method client-credentials",

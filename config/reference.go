@@ -50,6 +50,10 @@ func reference(path, doc string, s section) []Section {
 			below = append(below, reference(at+".<name>", k.doc, new(Org))...)
 		case *[]Capture:
 			below = append(below, reference(at+"[]", k.doc, new(Capture))...)
+		case *[]Writeback:
+			below = append(below, reference(at+"[]", k.doc, new(Writeback))...)
+		case *[]Publish:
+			below = append(below, reference(at+"[]", k.doc, new(Publish))...)
 		}
 	}
 	return append([]Section{here}, below...)
@@ -61,8 +65,12 @@ func typeName(to any) string {
 		return "section"
 	case *map[string]Org:
 		return "sections by name"
-	case *[]Capture:
+	case *[]Capture, *[]Writeback, *[]Publish:
 		return "list of sections"
+	case *map[string]string:
+		return "texts by name"
+	case *Percent:
+		return "percentage"
 	case *[]string:
 		return "list of text"
 	case *string:

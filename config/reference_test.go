@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func nest(path, value string) string {
 	parts := strings.Split(path, ".")
 	text := parts[len(parts)-1] + ": " + value
 	for i := len(parts) - 2; i >= 0; i-- {
-		if text = "{" + text + "}"; parts[i] == "capture" {
+		if text = "{" + text + "}"; slices.Contains([]string{"capture", "writeback", "publish"}, parts[i]) {
 			text = "[" + text + "]"
 		}
 		text = parts[i] + ": " + text

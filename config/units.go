@@ -80,3 +80,21 @@ func parseDuration(text string) (time.Duration, *issue) {
 	}
 	return d, nil
 }
+
+// Percent is a share in whole hundredths, written as 10% in the file.
+type Percent int
+
+// String writes the share as in the file.
+func (p Percent) String() string { return strconv.Itoa(int(p)) + "%" }
+
+// Share is the share as a fraction of one.
+func (p Percent) Share() float64 { return float64(p) / 100 }
+
+func parsePercent(text string) (Percent, *issue) {
+	digits, ok := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if !ok || err != nil {
+		return 0, &issue{problem: "is no percentage", remedy: "write a whole number and a percent sign, such as 10%"}
+	}
+	return Percent(n), nil
+}

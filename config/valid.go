@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"sfbridge/internal/expression"
 )
 
 var (
@@ -20,7 +22,12 @@ var (
 	// An API name: letters, digits and single underscores, with a namespace
 	// before and a suffix after two underscores.
 	apiNames = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__)?[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*(__[A-Za-z]+)?$`)
-	channels = regexp.MustCompile(`^/(data|event)/[A-Za-z0-9_]+$`)
+	// The prefix of a managed package: up to 15 letters, digits and single
+	// underscores (Salesforce help, Create and Register Your Namespace).
+	namespaces = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$`)
+	topics     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+	ruleIDs    = regexp.MustCompile(`^01Q[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$`)
+	channels   = regexp.MustCompile(`^/(data|event)/[A-Za-z0-9_]+$`)
 )
 
 func bridgeName(s string) *issue {
@@ -89,6 +96,68 @@ func eventName(s string) *issue {
 		return nil
 	}
 	return &issue{warning: true, problem: "does not look like an event", remedy: "custom events end in __e"}
+}
+
+func namespaceName(s string) *issue {
+	if namespaces.MatchString(s) && len(s) <= 15 {
+		return nil
+	}
+	return &issue{problem: "is no namespace", remedy: "write it as in Setup, Package Manager, without the two underscores"}
+}
+
+func topicName(s string) *issue {
+	if topics.MatchString(s) && s != "." && s != ".." {
+		return nil
+	}
+	return &issue{problem: "is no name of a topic", remedy: "use 1 to 249 letters, digits, dots, underscores and hyphens"}
+}
+
+// recordObject accepts what records can be written into.
+func recordObject(s string) *issue {
+	if strings.HasSuffix(s, "__e") {
+		return &issue{problem: "is a platform event", remedy: "put it under publish"}
+	}
+	if is := objectName(s); is != nil {
+		return &issue{problem: is.problem, remedy: strings.ReplaceAll(is.remedy, "put it under channels", "give an object"), warning: is.warning}
+	}
+	return nil
+}
+
+// writeTarget accepts the names that a value can be written under: a field, a
+// parent's external id behind a relationship, and the same of a relationship
+// that may lead to several objects, with the one that is meant before a colon.
+func writeTarget(s string) *issue {
+	path := s
+	if object, rest, ok := strings.Cut(s, ":"); ok {
+		if path = rest; !apiNames.MatchString(object) || !strings.Contains(path, ".") {
+			path = ""
+		}
+	}
+	parts := strings.Split(path, ".")
+	for _, p := range parts {
+		if !apiNames.MatchString(p) || len(parts) > 2 {
+			return &issue{
+				problem: "is no field to write",
+				remedy:  "write Phone, or Account.ERP_Id__c for a parent by its external id, or Lead:Who.ERP_Id__c where the parent may be of several objects",
+			}
+		}
+	}
+	return nil
+}
+
+// formula accepts a path or an expression over a record.
+func formula(s string) *issue {
+	if _, err := expression.Compile(s); err != nil {
+		return &issue{problem: "is no path and no expression: " + err.Error(), remedy: "see docs/mapping.md, Expressions"}
+	}
+	return nil
+}
+
+func assignment(s string) *issue {
+	if s == "true" || s == "false" || ruleIDs.MatchString(s) {
+		return nil
+	}
+	return &issue{problem: "is no assignment", remedy: "write true, false, or the id of an assignment rule, which begins with 01Q"}
 }
 
 func channelName(s string) *issue {

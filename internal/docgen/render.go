@@ -38,7 +38,7 @@ replacing the file is enough ([when](security.md#secrets)). CA files are read wh
 begins with one of ` + "``* & ! @ ` % | > #``" + ` needs quotes, as in all YAML: mind generated passwords.
 
 **Several processes.** Processes with the same ` + "`name`" + ` on the same Kafka share the work. They must agree on ` + "`name`" + `, on
-` + "`orgs`" + ` (login or instance URL, user name), ` + "`capture`" + `, ` + "`schema_registry.url`" + `, and, under ` + "`kafka`" + `,
+` + "`orgs`" + ` (login or instance URL, user name, namespace), ` + "`capture`, `writeback`, `publish`, `schema_registry.url`" + `, and, under ` + "`kafka`" + `,
 ` + "`topic_prefix`, `delivery`, `topics` (but for `create`) and `lanes`" + `. They may differ in all else.
 
 ## Types
@@ -51,8 +51,10 @@ begins with one of ` + "``* & ! @ ` % | > #``" + ` needs quotes, as in all YAML:
 | true or false | ` + "`true`, `false`" + ` |
 | number | whole number |
 | duration | number and unit: ` + "`500ms`, `30s`, `5m`, `1h30m`, `72h`, `7d`" + ` |
+| percentage | whole number and percent sign: ` + "`10%`" + ` |
 | size | whole number and unit: ` + "`512KiB`, `16MiB`, `1GiB`, `1MB`" + `; without a unit: bytes |
 | list of text | ` + "`[a, b]`" + `, or one entry a line after a hyphen |
+| texts by name | ` + "`{Name: name, Phone: contact.phone}`" + `, or one ` + "`name: text`" + ` a line, further to the right |
 `
 
 // render writes the whole page.
