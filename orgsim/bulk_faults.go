@@ -11,7 +11,8 @@ import (
 // that are cut or refused are HTTP faults.
 type BulkFault struct {
 	// Kind is fail (the job ends as Failed), abort (an administrator aborts
-	// it) or slow (every transaction takes Delay longer).
+	// it), slow (every transaction takes Delay longer) or late (all rows are
+	// done, and the job stays in progress for Delay longer).
 	Kind      string `json:"kind" yaml:"kind"`
 	Object    string `json:"object" yaml:"object"`       // empty = any
 	Operation string `json:"operation" yaml:"operation"` // empty = any; query and queryAll too
@@ -26,9 +27,9 @@ type BulkFault struct {
 // InjectBulk makes jobs of Bulk API 2.0 go wrong, those that start from now on.
 func (o *Org) InjectBulk(f BulkFault) error {
 	switch f.Kind {
-	case "fail", "abort", "slow":
+	case "fail", "abort", "slow", "late":
 	default:
-		return fmt.Errorf("bulk fault of kind %q: want fail, abort or slow", f.Kind)
+		return fmt.Errorf("bulk fault of kind %q: want fail, abort, slow or late", f.Kind)
 	}
 	b := o.web.rest.bulk
 	b.mu.Lock()
@@ -66,7 +67,7 @@ func (b *bulk) strike(j *bulkJob) *BulkFault {
 // fail ends a job whose fault is due. The caller holds mu.
 func (b *bulk) fail(j *bulkJob) bool {
 	f := j.fault
-	if f == nil || f.Kind == "slow" {
+	if f == nil || f.Kind == "slow" || f.Kind == "late" {
 		return false
 	}
 	due := f.Rows
@@ -98,6 +99,21 @@ func (b *bulk) pause(j *bulkJob) time.Duration {
 		d += j.fault.Delay
 	}
 	return d
+}
+
+// finish ends a job whose rows are all done. The caller holds mu.
+func (b *bulk) finish(j *bulkJob) {
+	if j.fault == nil || j.fault.Kind != "late" {
+		j.end(jobComplete, "")
+		return
+	}
+	b.after(j, j.fault.Delay, func(j *bulkJob) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if j.state == jobInProgress && !b.closed {
+			j.end(jobComplete, "")
+		}
+	})
 }
 
 // injectBulk makes jobs of Bulk API 2.0 go wrong.

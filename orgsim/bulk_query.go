@@ -108,7 +108,7 @@ func (b *bulk) runQuery(j *bulkJob) {
 			defer b.mu.Unlock()
 			if j.state == jobInProgress {
 				j.result = result
-				j.end(jobComplete, "")
+				b.finish(j)
 			}
 		})
 	}

@@ -135,7 +135,7 @@ func (b *bulk) step(j *bulkJob) {
 		j.end(jobFailed, "InternalError : "+err.Error())
 	case b.fail(j):
 	case len(j.done) == len(j.rows):
-		j.end(jobComplete, "")
+		b.finish(j)
 	default:
 		b.after(j, b.pause(j), b.step)
 	}

@@ -302,6 +302,7 @@ func TestBulk_BadDays(t *testing.T) {
 		{orgsim.BulkFault{Kind: "fail", Rows: -1, Text: "TooManyLockFailure"}, "Failed", 0, "TooManyLockFailure", time.Second},
 		{orgsim.BulkFault{Kind: "abort", Rows: 200, Object: "account", Operation: "insert"}, "Aborted", 200, "", time.Second},
 		{orgsim.BulkFault{Kind: "slow", Delay: time.Minute}, "JobComplete", 800, "", 3 * time.Minute},
+		{orgsim.BulkFault{Kind: "late", Delay: 7 * time.Minute}, "JobComplete", 800, "", 7 * time.Minute},
 		{orgsim.BulkFault{Kind: "fail", Object: "Contact"}, "JobComplete", 800, "", time.Second},
 	} {
 		inBubble(t, orgsim.Config{}, func(t *testing.T, a *api) {

@@ -36,6 +36,7 @@ func (o *Org) commit(tx *Tx) Result {
 			b.emit(g)
 		}
 	}
+	o.armTriggers(tx.caller, changes)
 	return res
 }
 

@@ -21,6 +21,10 @@ type Config struct {
 	// PersonAccounts adds people to Account: a row with a LastName is a person,
 	// with a Contact of its own that lives and changes with it.
 	PersonAccounts bool
+	// Currencies makes it an org of several currencies: every object gets a
+	// CurrencyIsoCode, which defaults to that of the user who creates the row.
+	// The first is the corporate one, and the integration user's.
+	Currencies []string
 	// Username is the integration user's; default integration@example.com.
 	Username string
 	// IDInfix are the characters after the key prefix in record ids, which
@@ -156,6 +160,9 @@ func (c *Config) check() error {
 	}
 	if n := c.Switches.ReplayIDBytes; n != 8 && n != 10 && n != 16 {
 		return fmt.Errorf("replay id of %d bytes: want 8, 10 or 16", n)
+	}
+	if err := checkCurrencies(c.Currencies); err != nil {
+		return err
 	}
 	if c.MaxBatch < 1 || c.MaxEvents < 1 {
 		return fmt.Errorf("max batch %d, max events %d: want at least 1", c.MaxBatch, c.MaxEvents)

@@ -60,13 +60,20 @@ func (c *call) limits() error {
 	}
 	daily, bulk := c.rest.cfg.DailyAPILimit, c.rest.bulk
 	free := func(n int) limit { return limit{Max: n, Remaining: n} }
+	used := func(most, usual, n int64) limit {
+		if most == 0 {
+			most = usual
+		}
+		return limit{Max: int(most), Remaining: int(max(0, most-n))}
+	}
+	o := c.rest.org
 	return c.json(http.StatusOK, map[string]limit{
 		"DailyApiRequests":                            {Max: daily, Remaining: max(0, daily-c.rest.usage.used(time.Now()))},
 		"DailyBulkApiBatches":                         {Max: bulk.cfg.DailyBatches, Remaining: bulk.batchesLeft()},
 		"DailyBulkV2QueryJobs":                        {Max: bulk.cfg.DailyQueries, Remaining: bulk.queriesLeft()},
 		"DailyBulkV2QueryFileStorageMB":               free(976562),
-		"DailyDeliveredPlatformEvents":                free(50000),
-		"HourlyPublishedPlatformEvents":               free(250000),
+		"DailyDeliveredPlatformEvents":                used(o.cfg.DeliveryLimit, 50_000, o.Delivered()),
+		"HourlyPublishedPlatformEvents":               used(o.cfg.PublishLimit, 250_000, o.Published()),
 		"HourlyPublishedStandardVolumePlatformEvents": free(1000),
 		"MonthlyPlatformEventsUsageEntitlement":       free(0),
 		"DurableStreamingApiConcurrentClients":        free(2000),

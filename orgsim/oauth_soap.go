@@ -18,26 +18,18 @@ const lastSOAPLogin = 64
 // maxLoginBytes bounds a login request (SOAP API guide, login()).
 const maxLoginBytes = 10 << 10
 
-// soapLogin is the only SOAP call that the org knows; older clients begin
-// with it and then use the session elsewhere.
+// soapLogin is what login() takes; older clients begin with it and then use
+// the session elsewhere.
 type soapLogin struct {
-	Username string `xml:"Body>login>username"`
-	Password string `xml:"Body>login>password"`
+	Username string `xml:"username"`
+	Password string `xml:"password"`
 }
 
-// serveSOAP answers login() of the partner and enterprise APIs.
-func (a *oauth) serveSOAP(w http.ResponseWriter, r *http.Request) {
-	kind, version := soapPath(r.URL.Path)
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLoginBytes))
-	var in soapLogin
-	if err == nil {
-		err = decodeSOAP(text, &in)
-	}
+// serveLogin answers login() of the partner and enterprise APIs.
+func (a *oauth) serveLogin(w http.ResponseWriter, r *http.Request, kind string, version int, in soapLogin) {
 	switch {
-	case r.Method != http.MethodPost || kind == "":
-		http.Error(w, "URL No Longer Exists", http.StatusNotFound)
-	case err != nil || in.Username == "":
-		soapFault(w, "INVALID_TYPE", "no operation but login is available here")
+	case in.Username == "":
+		soapFault(w, "INVALID_TYPE", "login() needs a username")
 	case version > lastSOAPLogin:
 		soapFault(w, "UNSUPPORTED_API_VERSION", "login() is not available in this version")
 	default:

@@ -36,6 +36,7 @@ type Org struct {
 	channels map[string]ChannelDef      // custom channels by name
 	access   map[string]Access          // by user id
 	userID   string
+	people   [][2]string // fields that person accounts share with their contacts
 	rules    Rules
 	locks    map[string]time.Time // rows held, until when; zero = until released
 	closed   bool
@@ -97,10 +98,16 @@ func empty(cfg Config) *Org {
 
 // defineAll makes the tables of the configured objects, and of User.
 func (o *Org) defineAll() error {
+	if o.cfg.PersonAccounts {
+		o.people = personPairs(o.cfg.Objects)
+	}
 	for i := range o.cfg.Objects {
 		def := o.cfg.Objects[i].clone()
 		if o.cfg.PersonAccounts {
-			addPersonFields(def)
+			addPersonFields(def, o.cfg.Objects)
+		}
+		if len(o.cfg.Currencies) > 0 {
+			addCurrency(def, o.cfg.Currencies)
 		}
 		if err := o.define(def, i); err != nil {
 			return err
@@ -110,6 +117,9 @@ func (o *Org) defineAll() error {
 		return nil
 	}
 	user := userObject()
+	if len(o.cfg.Currencies) > 0 {
+		addCurrency(&user, o.cfg.Currencies)
+	}
 	return o.define(&user, len(o.cfg.Objects))
 }
 

@@ -1,6 +1,9 @@
 package orgsim
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // personFields are the fields of a person that Account and Contact share: the
 // name on Account, the name on Contact.
@@ -16,9 +19,37 @@ var personFields = [...][2]string{
 	{"PersonBirthdate", "Birthdate"},
 }
 
+// personCopies are the custom fields of Contact as Account has them: under
+// names that end in __pc.
+func personCopies(objects []ObjectDef) []*FieldDef {
+	var out []*FieldDef
+	for i := range objects {
+		if objects[i].Name != "Contact" {
+			continue
+		}
+		for _, f := range objects[i].Fields {
+			if base, ok := strings.CutSuffix(f.Name, "__c"); ok && f.Type != TypeAutoNumber && !f.Type.IsCompound() {
+				c := f.clone()
+				c.Name, c.ID, c.Unique, c.ExternalID, c.Required = base+"__pc", "", false, false, false
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// personPairs are all fields that the two sides of a person share.
+func personPairs(objects []ObjectDef) [][2]string {
+	pairs := slices.Clone(personFields[:])
+	for _, f := range personCopies(objects) {
+		pairs = append(pairs, [2]string{f.Name, strings.TrimSuffix(f.Name, "__pc") + "__c"})
+	}
+	return pairs
+}
+
 // addPersonFields makes Account and Contact what they are in an org with
 // person accounts.
-func addPersonFields(def *ObjectDef) {
+func addPersonFields(def *ObjectDef, objects []ObjectDef) {
 	flag := &FieldDef{Name: "IsPersonAccount", Type: TypeBoolean, ReadOnly: true, DefaultedOnCreate: true}
 	switch def.Name {
 	case "Contact":
@@ -32,6 +63,7 @@ func addPersonFields(def *ObjectDef) {
 		def.Fields = append(def.Fields, flag,
 			&FieldDef{Name: "PersonContactId", Type: TypeReference, ReferenceTo: []string{"Contact"}, RelationshipName: "PersonContact", ReadOnly: true},
 			field("PersonEmail", TypeEmail), field("PersonMobilePhone", TypePhone), text("PersonTitle", 80), field("PersonBirthdate", TypeDate))
+		def.Fields = append(def.Fields, personCopies(objects)...)
 	}
 }
 
@@ -47,12 +79,26 @@ func (tx *Tx) checkShape(t *table, old *Record, values map[string]Value) error {
 	}
 	person := old.fields["IsPersonAccount"].True()
 	for name := range values {
-		if part := t.def.Field(name).Compound == "Name"; part && !person || name == "Name" && person {
+		part := t.def.Field(name).Compound == "Name" || strings.HasSuffix(name, "__pc")
+		if part && !person || name == "Name" && person {
 			return fieldErr(CodeInvalidFieldForWrite, []string{name}, "Unable to create/update fields: %s. It belongs to the other kind of account.", name)
 		}
 	}
 	if v, given := values["LastName"]; given && v.IsNull() {
 		return fieldErr(CodeRequiredFieldMissing, []string{"LastName"}, "Required fields are missing: [LastName]")
+	}
+	return nil
+}
+
+// checkBusiness refuses a person's fields in a new business account.
+func (tx *Tx) checkBusiness(t *table, r *Record) error {
+	if !tx.org.cfg.PersonAccounts || t.def.Name != "Account" {
+		return nil
+	}
+	for _, name := range sortedKeys(r.fields) {
+		if t.def.Field(name).Compound == "Name" || strings.HasSuffix(name, "__pc") && t.def.Field(name).Type != TypeBoolean {
+			return fieldErr(CodeInvalidFieldForWrite, []string{name}, "Unable to create/update fields: %s. It belongs to the other kind of account.", name)
+		}
 	}
 	return nil
 }
@@ -65,7 +111,7 @@ func (tx *Tx) insertPerson(t *table, r *Record) error {
 	}
 	tx.put(t, r.ID, r)
 	values := map[string]Value{"AccountId": String(r.ID)}
-	for _, pair := range personFields {
+	for _, pair := range tx.org.people {
 		if v := r.fields[pair[0]]; !v.IsNull() {
 			values[pair[1]] = v
 		}
@@ -98,7 +144,7 @@ func (tx *Tx) updateTwin(t *table, r *Record) error {
 		return nil
 	}
 	values := map[string]Value{}
-	for _, pair := range personFields {
+	for _, pair := range tx.org.people {
 		values[pair[to]] = r.fields[pair[from]]
 	}
 	twin = twin.with(values)

@@ -18,6 +18,9 @@ type RESTConfig struct {
 	// SharedCursors lets a query locator outlive the session that opened it.
 	SharedCursors bool
 	CursorLife    time.Duration // 0 = 48h
+	// Latency is how long each call takes, of REST, Bulk and SOAP; 0 = none. Login takes none.
+	Latency      time.Duration
+	MaxLongCalls int // calls under way for 20 s and longer, beyond which others are refused; 0 = 25, negative = no limit
 }
 
 // minAPIVersion is the oldest version that still answers: 30.0 and older are
@@ -31,11 +34,12 @@ const (
 
 // rest answers /services/data.
 type rest struct {
-	org    *Org
-	cfg    RESTConfig
-	usage  apiUsage
-	faults httpFaults
-	bulk   *bulk
+	org     *Org
+	cfg     RESTConfig
+	usage   apiUsage
+	running runningCalls
+	faults  httpFaults
+	bulk    *bulk
 
 	mu      sync.Mutex
 	cursors map[string]*cursor // guarded by mu; by cursor id
@@ -51,6 +55,9 @@ func newREST(org *Org, cfg RESTConfig) *rest {
 	}
 	if cfg.CursorLife <= 0 {
 		cfg.CursorLife = 48 * time.Hour
+	}
+	if cfg.MaxLongCalls == 0 {
+		cfg.MaxLongCalls = 25
 	}
 	return &rest{org: org, cfg: cfg, bulk: newBulk(org, org.cfg.Bulk), cursors: map[string]*cursor{}}
 }
@@ -69,6 +76,7 @@ type call struct {
 	userID  string
 	access  Access   // what the user may not see
 	client  string   // of Sforce-Call-Options
+	used    int      // calls of the last 24 hours, with this one
 	cut     bool     // the connection is to be cut before the answer
 	within  *txStore // of an all-or-none composite; nil = the org
 }
@@ -95,6 +103,7 @@ func allowSave(header string) bool {
 // serve answers a request to /services/data.
 func (s *rest) serve(w *logged, r *http.Request) {
 	c := &call{rest: s, w: w, r: r, ctx: r.Context(), method: r.Method}
+	defer s.running.begin(c)()
 	if err := c.run(); err != nil {
 		c.fail(err)
 	}
@@ -164,23 +173,32 @@ func (c *call) useVersion(segment string) error {
 
 func (c *call) authenticate() error {
 	c.token = bearer(c.r)
-	user, ok := c.rest.org.web.oauth.Check(c.token)
-	if !ok {
-		return &apiError{Status: http.StatusUnauthorized, Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}
-	}
-	c.w.call.UserID = user
-	c.userID, c.access = user, c.rest.org.accessOf(user)
-	used, ok := c.rest.usage.count(time.Now(), c.rest.cfg.DailyAPILimit)
-	c.w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.Itoa(used)+"/"+strconv.Itoa(c.rest.cfg.DailyAPILimit))
-	if !ok {
-		return &apiError{Status: http.StatusForbidden, Code: "REQUEST_LIMIT_EXCEEDED", Message: "TotalRequests Limit exceeded."}
-	}
 	for _, option := range strings.FieldsFunc(c.r.Header.Get("Sforce-Call-Options"), func(r rune) bool { return r == ';' || r == ',' }) {
 		if name, value, _ := strings.Cut(option, "="); strings.EqualFold(strings.TrimSpace(name), "client") {
 			c.client = strings.TrimSpace(value)
 			c.w.call.Client = c.client
 		}
 	}
+	return c.admit()
+}
+
+// admit checks the session and the org's limits of calls.
+func (c *call) admit() error {
+	user, ok := c.rest.org.web.oauth.Check(c.token)
+	if !ok {
+		return &apiError{Status: http.StatusUnauthorized, Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}
+	}
+	c.w.call.UserID = user
+	c.userID, c.access = user, c.rest.org.accessOf(user)
+	c.used, ok = c.rest.usage.count(time.Now(), c.rest.cfg.DailyAPILimit)
+	c.w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.Itoa(c.used)+"/"+strconv.Itoa(c.rest.cfg.DailyAPILimit))
+	if !ok {
+		return &apiError{Status: http.StatusForbidden, Code: "REQUEST_LIMIT_EXCEEDED", Message: "TotalRequests Limit exceeded."}
+	}
+	if err := c.checkConcurrent(); err != nil {
+		return err
+	}
+	c.travel()
 	return nil
 }
 

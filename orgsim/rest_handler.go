@@ -19,8 +19,8 @@ func newWeb(o *Org) *web {
 	return &web{oauth: newOAuth(o, o.cfg.OAuth), rest: newREST(o, o.cfg.REST), control: &control{org: o}}
 }
 
-// HTTPHandler serves what an org serves over HTTP: OAuth, the REST API and
-// the login call of the SOAP API. It may be served on several listeners.
+// HTTPHandler serves what an org serves over HTTP: OAuth, the REST API, and
+// the calls login, undelete and merge of the SOAP API. It may be served on several listeners.
 func (o *Org) HTTPHandler() http.Handler { return http.HandlerFunc(o.serveHTTP) }
 
 // logged remembers what the call log wants to know of an answer.
@@ -43,7 +43,7 @@ func (o *Org) serveHTTP(rw http.ResponseWriter, r *http.Request) {
 	case path == "/services/data" || strings.HasPrefix(path, "/services/data/"):
 		o.web.rest.serve(w, r)
 	case strings.HasPrefix(path, "/services/Soap/"):
-		o.web.oauth.serveSOAP(w, r)
+		o.web.serveSOAP(w, r)
 	case !o.web.oauth.serve(w, r):
 		http.Error(w, "URL No Longer Exists", http.StatusNotFound)
 	}

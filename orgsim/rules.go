@@ -8,11 +8,12 @@ import (
 )
 
 // Rules are what admins add to an org: reasons of their own why a row is
-// refused. The zero value refuses nothing.
+// refused, and automations that change rows. The zero value does neither.
 type Rules struct {
 	Validation []ValidationRule `json:"validation,omitempty" yaml:"validation"`
 	Duplicates []DuplicateRule  `json:"duplicates,omitempty" yaml:"duplicates"`
 	Governor   []GovernorRule   `json:"governor,omitempty" yaml:"governor"`
+	Triggers   []Trigger        `json:"triggers,omitempty" yaml:"triggers"`
 }
 
 // ValidationRule refuses rows for which all its conditions hold, with
@@ -92,6 +93,16 @@ func (o *Org) checkRules(rules *Rules) error {
 		}
 		if err != nil {
 			return fmt.Errorf("duplicate rule of %s: %w", r.Object, err)
+		}
+	}
+	for i := range rules.Triggers {
+		tr := &rules.Triggers[i]
+		def, err := o.ruled(&tr.Object)
+		if err == nil {
+			err = tr.check(def)
+		}
+		if err != nil {
+			return fmt.Errorf("trigger of %s: %w", tr.Object, err)
 		}
 	}
 	for i := range rules.Governor {

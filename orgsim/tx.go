@@ -16,6 +16,8 @@ type Caller struct {
 	Client  string // of Sforce-Call-Options; empty = none given
 
 	AllowDuplicates bool // allowSave=true of Sforce-Duplicate-Rule-Header
+
+	trigger bool // a Trigger of the org does it
 }
 
 // origin renders changeOrigin: com/salesforce/api/<api>/<version>;client=<id>.
@@ -124,6 +126,9 @@ func (tx *Tx) Insert(object string, fields map[string]Value) (string, error) {
 	if err := tx.fillDefaults(t, r); err != nil {
 		return "", err
 	}
+	if err := tx.runTriggers(t, nil, r); err != nil {
+		return "", err
+	}
 	if err := errors.Join(checkRequired(t.def, r), checkUnique(t, r)); err != nil {
 		return "", firstError(err)
 	}
@@ -132,6 +137,9 @@ func (tx *Tx) Insert(object string, fields map[string]Value) (string, error) {
 	}
 	if tx.isPerson(t, r) {
 		return r.ID, tx.Try(func() error { return tx.insertPerson(t, r) })
+	}
+	if err := tx.checkBusiness(t, r); err != nil {
+		return "", err
 	}
 	tx.put(t, r.ID, r)
 	return r.ID, nil
@@ -165,6 +173,7 @@ func (tx *Tx) fillDefaults(t *table, r *Record) error {
 			r.set(f.Name, Bool(false))
 		}
 	}
+	tx.fillCurrency(t, r)
 	now, user := DateTimeOf(tx.now), String(tx.caller.UserID)
 	stamps := map[string]Value{"OwnerId": user, "CreatedDate": now, "CreatedById": user, "LastModifiedDate": now, "LastModifiedById": user, "SystemModstamp": now}
 	for name, v := range stamps {
@@ -190,6 +199,9 @@ func (tx *Tx) Update(id string, fields map[string]Value) error {
 	}
 	r := old.with(values)
 	tx.stamp(t, r)
+	if err := tx.runTriggers(t, old, r); err != nil {
+		return err
+	}
 	if err := checkUnique(t, r); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,6 +34,9 @@ type simCmd struct {
 	Retention    time.Duration `default:"72h" help:"How long events are kept."`
 	Prepared     []string      `placeholder:"CHANNEL=EVENTSxBYTES" help:"Serve made-up events on a channel as fast as they are asked for, for measuring."`
 	MaxBatch     int           `default:"100" help:"Events in one response at most."`
+	Latency      time.Duration `help:"How long each call of REST, Bulk and SOAP takes."`
+	BulkStart    time.Duration `default:"300ms" help:"How long a bulk job waits before it is worked on."`
+	BulkBatch    time.Duration `default:"5ms" help:"How long a bulk job takes for each transaction of 200 rows."`
 	Verbose      bool          `short:"v" help:"Log what happens."`
 }
 
@@ -61,6 +65,8 @@ func (c *simCmd) Run(ctx context.Context, io streams) error {
 
 func (c *simCmd) org(log *slog.Logger) (*orgsim.Org, error) {
 	cfg := orgsim.Config{Seed: c.Seed, Keepalive: c.Keepalive, Retention: c.Retention, MaxBatch: c.MaxBatch, Logger: log}
+	cfg.REST.Latency = c.Latency
+	cfg.Bulk.StartDelay, cfg.Bulk.BatchTime = cmp.Or(c.BulkStart, -1), cmp.Or(c.BulkBatch, -1) // none at all
 	if c.Objects != "" {
 		f, err := os.Open(c.Objects)
 		if err != nil {
