@@ -144,3 +144,39 @@ func TestSimulatedOrg_Describe_IsAskedWhetherItChanged(t *testing.T) {
 		}
 	})
 }
+
+func TestSimulatedOrg_Undelete_AfterALostSessionAndALostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := simulatedAPI(t)
+		var ids []string
+		for i := range 2 {
+			id, err := c.Insert(t.Context(), "Account", salesforce.Record{"Name": fmt.Sprint(i)})
+			if err == nil {
+				err = c.Delete(t.Context(), "Account", id)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+		s.org.ExpireTokens()
+		s.org.InjectHTTP(orgsim.HTTPFault{Path: "/Soap/", CutAfter: true, Count: 1})
+		out, err := c.UndeleteMany(t.Context(), append(ids, "001000000000000AAA"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range ids {
+			if out[i].Err != nil || out[i].ID != id || s.org.Get(id).Deleted {
+				t.Errorf("outcome %+v, row deleted %v", out[i], s.org.Get(id).Deleted)
+			}
+		}
+		if e := out[2].Err; e == nil || e.Class() != salesforce.ClassData {
+			t.Errorf("outcome of a record that does not exist: %v", e)
+		}
+		s.org.InjectHTTP(orgsim.HTTPFault{Path: "/Soap/", Status: 403, Code: "REQUEST_LIMIT_EXCEEDED", Text: "TotalRequests Limit exceeded.", Count: 1})
+		_, err = c.UndeleteMany(t.Context(), ids)
+		if e, ok := errors.AsType[*salesforce.Error](err); !ok || !e.Daily() || e.Class() != salesforce.ClassLimit {
+			t.Errorf("error %v, want the daily limit", err)
+		}
+	})
+}
