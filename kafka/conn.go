@@ -24,10 +24,12 @@ type conn struct {
 	rw       readWriter
 	versions map[protocol.ApiKey]int16
 	lastID   int32 // correlation id of the last request
-	lastUsed time.Time
-	expires  time.Time // when the broker ends the login (KIP-368), or zero
-	broken   atomic.Bool
-	closing  atomic.Bool // closed by us
+	// stableOffsets tells that the broker can be asked for decided offsets only (OffsetFetch version 7).
+	stableOffsets bool
+	lastUsed      time.Time
+	expires       time.Time // when the broker ends the login (KIP-368), or zero
+	broken        atomic.Bool
+	closing       atomic.Bool // closed by us
 }
 
 // readWriter is what kafka-go's protocol functions want.
@@ -102,9 +104,13 @@ func (cn *conn) negotiate() error {
 	for _, k := range res.ApiKeys {
 		key := protocol.ApiKey(k.ApiKey)
 		cn.versions[key] = key.SelectVersion(k.MinVersion, k.MaxVersion)
+		if key == protocol.OffsetFetch {
+			cn.stableOffsets = k.MinVersion <= stableFetchVersion && k.MaxVersion >= stableFetchVersion
+		}
 	}
-	// Read by our own parser (heartbeat.go), which stops before the flexible versions.
-	for key, newest := range map[protocol.ApiKey]int16{protocol.Heartbeat: 3, protocol.LeaveGroup: 3} {
+	// The first two are read by our own parser (heartbeat.go), which stops before the flexible versions; of the third
+	// kafka-go writes the flexible version with a length of the other kind.
+	for key, newest := range map[protocol.ApiKey]int16{protocol.Heartbeat: 3, protocol.LeaveGroup: 3, protocol.AddOffsetsToTxn: 2} {
 		cn.versions[key] = min(cn.versions[key], newest)
 	}
 	return nil

@@ -3,7 +3,23 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
+)
+
+// OnLost says what happens when the offset that a group goes on from has been deleted by retention, or lies behind the end
+// of a topic that was made anew.
+type OnLost string
+
+const (
+	// LostStop makes Poll return an *Error around the *OffsetError. It is the default: records have been lost unread,
+	// and a person shall know.
+	LostStop OnLost = "stop"
+	// LostEarliest goes on with the first record that is there, and tells in the log and in
+	// sfbridge_kafka_records_lost_total.
+	LostEarliest OnLost = "earliest"
 )
 
 // ConsumerConfig says what to consume, and as whom.
@@ -17,16 +33,52 @@ type ConsumerConfig struct {
 	// TransactionalID names the writer of a partition's outcomes, so that a new owner fences the one before. Nil means
 	// at-least-once: outcomes are written first, then the offset is committed.
 	TransactionalID func(partition int32) string
-	// Start is where a partition begins that has no committed offset: EarliestOffset (the default) or LatestOffset.
+	// Start is where a partition begins that has no committed offset: EarliestOffset (also for 0) or LatestOffset. The
+	// place is committed at once.
 	Start int64
+	// OnLost is what to do when the committed offset is gone. Default LostStop.
+	OnLost OnLost
 	// Window is how many bytes of records may be delivered and not yet committed, over all partitions of the share.
-	// Default 16 MiB. One record is always delivered.
+	// Default 16 MiB. One record is always delivered. Beside it, each partition holds one answer of a broker, of a
+	// quarter of the window over all partitions, at least 64 KiB each.
 	Window int64
 
 	UserData           []byte
 	SessionTimeout     time.Duration // default 10 s
 	RebalanceTimeout   time.Duration // default 60 s
 	TransactionTimeout time.Duration // default 30 s
+}
+
+func (cfg *ConsumerConfig) fill() error {
+	if cfg.Start == 0 {
+		cfg.Start = EarliestOffset
+	}
+	if cfg.OnLost == "" {
+		cfg.OnLost = LostStop
+	}
+	if cfg.Window <= 0 {
+		cfg.Window = 16 << 20
+	}
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = 10 * time.Second
+	}
+	if cfg.RebalanceTimeout == 0 {
+		cfg.RebalanceTimeout = time.Minute
+	}
+	if cfg.TransactionTimeout == 0 {
+		cfg.TransactionTimeout = 30 * time.Second
+	}
+	switch {
+	case cfg.Group == "" || cfg.Topic == "":
+		return errors.New("a group and a topic are needed")
+	case cfg.Start != EarliestOffset && cfg.Start != LatestOffset:
+		return fmt.Errorf("start %d: want EarliestOffset or LatestOffset", cfg.Start)
+	case cfg.OnLost != LostStop && cfg.OnLost != LostEarliest:
+		return fmt.Errorf("on lost %q: want %s or %s", cfg.OnLost, LostStop, LostEarliest)
+	case slices.Contains(cfg.With, cfg.Topic):
+		return fmt.Errorf("topic %s goes along with itself", cfg.Topic)
+	}
+	return nil
 }
 
 // TopicPartition names a partition.
@@ -36,71 +88,100 @@ type TopicPartition struct {
 }
 
 // Consumer takes part in a group that reads a topic, and commits what became of each record together with the offset
-// behind it: in one transaction, and in the order of the partition.
-type Consumer struct{}
+// behind it: in one transaction, and in the order of the partition. Next is for one goroutine, Close for any.
+type Consumer struct {
+	client *Client
+	cfg    ConsumerConfig
+	group  *Group
+
+	mu     sync.Mutex // guards what follows
+	share  *Share
+	closed bool
+}
 
 // NewConsumer checks the topics and prepares a membership; Next joins.
 func (c *Client) NewConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer, error) {
-	return nil, errors.ErrUnsupported
+	if err := cfg.fill(); err != nil {
+		return nil, fmt.Errorf("consume topic %s as group %s: %w", cfg.Topic, cfg.Group, err)
+	}
+	for _, topic := range cfg.With {
+		if _, err := c.topicSoon(ctx, topic); err != nil {
+			return nil, fmt.Errorf("consume topic %s as group %s: %w", cfg.Topic, cfg.Group, err)
+		}
+	}
+	g, err := c.JoinGroup(ctx, GroupConfig{
+		Group: cfg.Group, Topic: cfg.Topic, With: cfg.With, UserData: cfg.UserData,
+		SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{client: c, cfg: cfg, group: g}, nil
 }
 
-// Next blocks until the group has given this member a share. The share before must be closed.
-func (k *Consumer) Next(ctx context.Context) (*Share, error) { return nil, errors.ErrUnsupported }
-
-// Close leaves the group. It may be called twice.
-func (k *Consumer) Close() error { return nil }
-
-// Share is what this member has of the topic, for one generation of the group.
-type Share struct {
-	Generation int32
-	Partitions []int32 // of Topic; sorted, may be empty
+// Next blocks until the group has given this member a share, and until no earlier owner can commit anything for it. The
+// share before must be closed; if it is not, what it has not committed is given up. Next waits out brokers that are away;
+// an error is ErrClosed, that of ctx, or needs a person.
+func (k *Consumer) Next(ctx context.Context) (*Share, error) {
+	k.giveUpShare()
+	for {
+		gen, err := k.group.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := k.open(ctx, gen)
+		if err == nil {
+			return s, k.keep(s)
+		}
+		if ctx.Err() == nil && !k.over(gen) {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("consume topic %s as group %s: %w", k.cfg.Topic, k.cfg.Group, join(ctx.Err(), err))
+		}
+		k.client.log.Debug("generation ended before its share was ready", "group", k.cfg.Group, "err", err)
+	}
 }
 
-// Done closes when the share is over: a rebalance, a lost membership, a newer owner, Close.
-func (s *Share) Done() <-chan struct{} { return nil }
-
-// Err tells why Done closed: nil for a rebalance, ErrLost, ErrFenced or ErrClosed.
-func (s *Share) Err() error { return nil }
-
-// Held tells whether the partitions are surely still this member's at this moment, by the clock: Done may lag behind when
-// the process was stopped for a while. Ask right before an effect that nobody else can undo.
-func (s *Share) Held() bool { return false }
-
-// Notes are what the owner before committed with its last offsets, for this share's partitions; empty ones are left out.
-func (s *Share) Notes() map[TopicPartition]string { return nil }
-
-// Note commits a text along with the present offset of a partition, and returns once that is safe. Every later commit
-// carries it until another is set; "" removes it. It is at most 4,096 bytes long. It is for what a successor has to know
-// before it repeats anything.
-func (s *Share) Note(ctx context.Context, tp TopicPartition, note string) error {
-	return errors.ErrUnsupported
+func (k *Consumer) over(gen *Generation) bool {
+	select {
+	case <-gen.Done:
+		return true
+	default:
+		return false
+	}
 }
 
-// Poll returns the next committed records of any partition, in order within each, and waits until there is at least one, the
-// window has room and ctx has not ended. It is for one goroutine.
-func (s *Share) Poll(ctx context.Context) ([]*Delivery, error) { return nil, errors.ErrUnsupported }
-
-// Positions tells how far each partition is.
-func (s *Share) Positions() []SharePosition { return nil }
-
-// Close stops reading, commits what is settled, in order, and gives up the rest. It returns once nothing of this share can be
-// written any more, or ctx has ended.
-func (s *Share) Close(ctx context.Context) error { return nil }
-
-// SharePosition is how far a partition is.
-type SharePosition struct {
-	TopicPartition
-	Committed int64     // offset of the first record without a committed outcome
-	Next      int64     // offset that is read next
-	Stable    int64     // last stable offset, as last heard
-	Oldest    time.Time // timestamp of the first delivered record without a committed outcome
+// keep makes s the present share, unless the consumer was closed meanwhile.
+func (k *Consumer) keep(s *Share) error {
+	k.mu.Lock()
+	closed := k.closed
+	if !closed {
+		k.share = s
+	}
+	k.mu.Unlock()
+	if closed {
+		s.giveUp()
+		return ErrClosed
+	}
+	return nil
 }
 
-// Delivery is a record in the hands of its consumer, until it is settled.
-type Delivery struct {
-	Record
+func (k *Consumer) giveUpShare() {
+	k.mu.Lock()
+	s := k.share
+	k.share = nil
+	k.mu.Unlock()
+	if s != nil {
+		s.giveUp()
+	}
 }
 
-// Settle says what became of the record: outcome records, which are committed together with the offset once all
-// records before it in its partition are settled too. It is called once, from any goroutine, and does not block.
-func (d *Delivery) Settle(outcome ...Record) {}
+// Close leaves the group. What a share still open has not committed is given up. It may be called twice.
+func (k *Consumer) Close() error {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	k.giveUpShare()
+	return k.group.Close()
+}

@@ -214,6 +214,60 @@ func (c *cursor) nullable() []byte {
 	return c.take(n)
 }
 
+// uvarint reads an unsigned varint.
+func (c *cursor) uvarint() uint64 {
+	if c.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(c.buf)
+	if n <= 0 {
+		c.err = errShort
+		return 0
+	}
+	c.buf = c.buf[n:]
+	return v
+}
+
+// compact reads a string of the flexible versions, whose length is one too large; null is "".
+func (c *cursor) compact() string {
+	n := c.uvarint()
+	if n == 0 {
+		return ""
+	}
+	return string(c.take(int64(min(n, 1<<31)) - 1))
+}
+
+// compactCount reads an array's length as the flexible versions write it, and checks it as count does.
+func (c *cursor) compactCount(each int) int {
+	n := c.uvarint()
+	if n == 0 {
+		return 0 // null
+	}
+	if n-1 > uint64(len(c.buf)/each) {
+		c.err = errShort
+		return 0
+	}
+	return int(n - 1)
+}
+
+// tags passes over tagged fields.
+func (c *cursor) tags() {
+	for range c.compactTags() {
+		c.uvarint()
+		c.take(int64(min(c.uvarint(), 1<<31)))
+	}
+}
+
+// compactTags reads how many tagged fields there are; unlike other lengths it is as it is.
+func (c *cursor) compactTags() int {
+	n := c.uvarint()
+	if n > uint64(len(c.buf)/2) {
+		c.err = errShort
+		return 0
+	}
+	return int(n)
+}
+
 func (c *cursor) int16() int16 { return int16(be(c.take(2), 2)) }
 func (c *cursor) int32() int32 { return int32(be(c.take(4), 4)) }
 func (c *cursor) int64() int64 { return int64(be(c.take(8), 8)) }

@@ -7,7 +7,7 @@
 // transactions, and sizes measured as the broker measures them. DESIGN.md beside this file tells the protocol as we speak
 // it, and what happens when each part fails.
 //
-// Every call takes a context and blocks; the only goroutine that the package keeps is a group member's heartbeat, which
-// ends with [Group.Close]. Connections come from [Config.Dial] and time from the standard library, so that the whole of it
+// Every call takes a context and blocks; the goroutines that the package keeps are a group member's heartbeat, which
+// ends with [Group.Close], and those of a [Share], which end with [Share.Close]. Connections come from [Config.Dial] and time from the standard library, so that the whole of it
 // runs inside a testing/synctest bubble.
 package kafka

@@ -78,19 +78,25 @@ func (cn *conn) exchange(req protocol.Message, limit int) ([]byte, int16, error)
 	if err := protocol.WriteRequest(cn.rw, version, cn.lastID, cn.clientID, req); err != nil {
 		return nil, 0, cn.fail("send to", err)
 	}
+	data, err := cn.receive(limit)
+	return data, version, err
+}
+
+// receive reads the response to the last request: its body, unparsed, of at most limit bytes.
+func (cn *conn) receive(limit int) ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(cn.rw, head[:]); err != nil {
-		return nil, 0, cn.fail("receive from", err)
+		return nil, cn.fail("receive from", err)
 	}
 	size := int(int32(binary.BigEndian.Uint32(head[:]))) - 4
 	if id := int32(binary.BigEndian.Uint32(head[4:])); id != cn.lastID || size < 0 || size > limit {
-		return nil, 0, cn.fail("receive from", fmt.Errorf("response %d of %d bytes to request %d", id, size, cn.lastID))
+		return nil, cn.fail("receive from", fmt.Errorf("response %d of %d bytes to request %d", id, size, cn.lastID))
 	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(cn.rw, data); err != nil {
-		return nil, 0, cn.fail("receive from", err)
+		return nil, cn.fail("receive from", err)
 	}
-	return data, version, nil
+	return data, nil
 }
 
 // parseFetch reads a Fetch response, version 4 to 11, that must be about one partition.

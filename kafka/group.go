@@ -15,6 +15,9 @@ type GroupConfig struct {
 	Group string
 	// Topic whose partitions are shared out. It must exist.
 	Topic string
+	// With are topics that go along with Topic: the assignment lists, for each partition of Topic, the partitions of the
+	// same number that these have, so that tools show who reads them.
+	With []string
 	// UserData is shown to whoever describes the group.
 	UserData []byte
 	// SessionTimeout is how long the coordinator waits for a silent member before it gives its partitions to others.
@@ -58,8 +61,10 @@ type Generation struct {
 	once    sync.Once
 	stop    context.CancelFunc // of the heartbeat
 	stopped chan struct{}      // closed when the heartbeat has ended
-	mu      sync.Mutex         // guards err
+	watched chan struct{}      // closed when the watch over the number of partitions has ended; nil without
+	mu      sync.Mutex         // guards what follows
 	err     error
+	hold    hold
 }
 
 // JoinGroup checks the topic and prepares a membership; Next does the joining.
@@ -222,6 +227,7 @@ func (gen *Generation) finish(err error) {
 	gen.once.Do(func() {
 		gen.mu.Lock()
 		gen.err = err
+		gen.hold.over = gen.hold.over || err != nil
 		gen.mu.Unlock()
 		close(gen.done)
 	})
@@ -230,6 +236,10 @@ func (gen *Generation) finish(err error) {
 // end closes Done and stops the heartbeat.
 func (gen *Generation) end(err error) {
 	gen.finish(err)
+	gen.giveUp()
 	gen.stop()
 	<-gen.stopped
+	if gen.watched != nil {
+		<-gen.watched
+	}
 }

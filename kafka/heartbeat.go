@@ -47,13 +47,16 @@ func (gen *Generation) beat(ctx context.Context, alive time.Time) {
 			return
 		case err == nil:
 			alive = sent
+			gen.touch(sent, false)
 		case code == kafkago.RebalanceInProgress:
 			alive = sent
+			gen.touch(sent, true)
 			gen.finish(nil)
 		case code == kafkago.UnknownMemberId || code == kafkago.IllegalGeneration || code == kafkago.FencedInstanceID:
 			g.client.log.Warn("group membership lost", "group", g.cfg.Group, "err", err)
 			g.forget(gen.MemberID, code)
 			gen.finish(ErrLost)
+			gen.giveUp()
 			return
 		default:
 			g.client.log.Debug("heartbeat not answered", "group", g.cfg.Group, "err", err)

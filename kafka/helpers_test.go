@@ -3,9 +3,11 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sfbridge/kafka"
@@ -98,4 +100,24 @@ func recordValues(recs []kafka.Record) []string {
 
 func kgoRecord(topic string, keyAndValue []byte) *kgo.Record {
 	return &kgo.Record{Topic: topic, Key: keyAndValue, Value: keyAndValue}
+}
+
+// random returns bytes that do not pack.
+func random(n int) []byte {
+	rng := rand.New(rand.NewPCG(7, 7))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// deleteRecords moves the start of partition 0.
+func deleteRecords(t testing.TB, cluster *kafkatest.Cluster, topic string, before int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: topic, At: before})
+	if _, err := kadm.NewClient(cluster.Kgo(t)).DeleteRecords(context.Background(), offsets); err != nil {
+		t.Fatal(err)
+	}
 }

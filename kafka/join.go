@@ -25,8 +25,9 @@ func (g *Group) join(ctx context.Context) (*Generation, error) {
 		return nil, err
 	}
 	var shares []syncgroup.RequestAssignment
+	var counts map[string]int
 	if joined.LeaderID == joined.MemberID {
-		if shares, err = g.lead(ctx, joined.Members); err != nil {
+		if shares, counts, err = g.lead(ctx, joined.Members); err != nil {
 			return nil, err
 		}
 	}
@@ -42,12 +43,12 @@ func (g *Group) join(ctx context.Context) (*Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.start(joined, mine, alive), nil
+	return g.start(joined, mine, alive, counts), nil
 }
 
 // askJoin sends JoinGroup, which the coordinator answers when all members have come.
 func (g *Group) askJoin(ctx context.Context) (*joingroup.Response, error) {
-	subscription := consumer.Subscription{Version: 1, Topics: []string{g.cfg.Topic}, UserData: g.cfg.UserData}
+	subscription := consumer.Subscription{Version: 1, Topics: append([]string{g.cfg.Topic}, g.cfg.With...), UserData: g.cfg.UserData}
 	if len(g.owned) > 0 {
 		subscription.OwnedPartitions = []consumer.TopicPartition{{Topic: g.cfg.Topic, Partitions: g.owned}}
 	}
@@ -72,45 +73,65 @@ func (g *Group) askJoin(ctx context.Context) (*joingroup.Response, error) {
 	return m.(*joingroup.Response), nil
 }
 
-// lead deals out the topic's partitions: the coordinator has chosen this member to do it.
-func (g *Group) lead(ctx context.Context, members []joingroup.ResponseMember) ([]syncgroup.RequestAssignment, error) {
-	info, err := g.client.refreshTopic(ctx, g.cfg.Topic)
+// lead deals out the topic's partitions: the coordinator has chosen this member to do it. It returns also how many
+// partitions each topic has.
+func (g *Group) lead(ctx context.Context, members []joingroup.ResponseMember) ([]syncgroup.RequestAssignment, map[string]int, error) {
+	counts, err := g.countPartitions(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	claimants := make([]claimant, 0, len(members))
 	for _, m := range members {
 		owned, err := ownedBy(m.Metadata, g.cfg.Topic)
 		if err != nil {
-			return nil, fmt.Errorf("member %s: %w", m.MemberID, err)
+			return nil, nil, fmt.Errorf("member %s: %w", m.MemberID, err)
 		}
 		claimants = append(claimants, claimant{id: m.MemberID, owned: owned})
 	}
-	shares := assign(claimants, int32(len(info.leaders)))
+	shares := assign(claimants, int32(counts[g.cfg.Topic]))
 	out := make([]syncgroup.RequestAssignment, 0, len(shares))
 	for _, c := range claimants {
-		a := consumer.Assignment{Version: 1}
-		if len(shares[c.id]) > 0 {
-			a.AssignedPartitions = []consumer.TopicPartition{{Topic: g.cfg.Topic, Partitions: shares[c.id]}}
-		}
-		data, err := protocol.Marshal(1, a)
+		data, err := protocol.Marshal(1, g.assignment(shares[c.id], counts))
 		if err != nil {
-			return nil, fmt.Errorf("encode assignment: %w", err)
+			return nil, nil, fmt.Errorf("encode assignment: %w", err)
 		}
 		out = append(out, syncgroup.RequestAssignment{MemberID: c.id, Assignment: data})
 	}
-	return out, nil
+	return out, counts, nil
 }
 
-// start begins the generation's heartbeat. alive is when the coordinator was last asked.
-func (g *Group) start(joined *joingroup.Response, partitions []int32, alive time.Time) *Generation {
+// assignment lists a member's partitions of Topic, and those of the same numbers that the other topics have.
+func (g *Group) assignment(share []int32, counts map[string]int) consumer.Assignment {
+	a := consumer.Assignment{Version: 1}
+	for _, topic := range append([]string{g.cfg.Topic}, g.cfg.With...) {
+		var mine []int32
+		for _, p := range share {
+			if int(p) < counts[topic] {
+				mine = append(mine, p)
+			}
+		}
+		if len(mine) > 0 {
+			a.AssignedPartitions = append(a.AssignedPartitions, consumer.TopicPartition{Topic: topic, Partitions: mine})
+		}
+	}
+	return a
+}
+
+// start begins the generation's heartbeat, and with counts, which the leader has, its watch for new partitions. alive is
+// when the coordinator was last asked.
+func (g *Group) start(joined *joingroup.Response, partitions []int32, alive time.Time, counts map[string]int) *Generation {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	gen := &Generation{
 		ID: joined.GenerationID, MemberID: joined.MemberID, Partitions: partitions, Done: done,
 		group: g, done: done, stop: stop, stopped: make(chan struct{}),
 	}
+	gen.hold.alive = alive
 	go gen.beat(ctx, alive)
+	if counts != nil {
+		gen.watched = make(chan struct{})
+		go gen.watch(ctx, counts)
+	}
 	return gen
 }
 

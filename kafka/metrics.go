@@ -8,7 +8,7 @@ import (
 
 // metrics are what this package counts. Without a registerer they are counted and seen by nobody.
 type metrics struct {
-	commits       *prometheus.CounterVec // outcome: committed, fenced, too_large, doubt, refused
+	commits       *prometheus.CounterVec // outcome: committed, fenced, stale, too_large, doubt, refused
 	commitSeconds prometheus.Histogram
 	written       prometheus.Counter
 	writtenBytes  prometheus.Counter
@@ -17,6 +17,9 @@ type metrics struct {
 	retries       *prometheus.CounterVec // reason
 	connects      *prometheus.CounterVec // outcome: ok, failed
 	generations   prometheus.Counter
+	delivered     prometheus.Counter
+	settled       prometheus.Counter
+	lost          prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -48,6 +51,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"outcome"})),
 		generations: metric.Register(reg, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sfbridge_kafka_group_generations_total", Help: "Generations of consumer groups that this process joined.",
+		})),
+		delivered: metric.Register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sfbridge_kafka_records_delivered_total", Help: "Records of consumed topics handed out; some come again after a rebalance.",
+		})),
+		settled: metric.Register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sfbridge_kafka_records_settled_total", Help: "Records of consumed topics whose outcome and offset are committed.",
+		})),
+		lost: metric.Register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sfbridge_kafka_records_lost_total", Help: "Offsets that retention deleted before they were read, passed over as configured.",
 		})),
 	}
 	return m

@@ -90,13 +90,13 @@ func (p *Producer) Commit(ctx context.Context, recs []Record) error {
 		return nil
 	}
 	start := time.Now()
-	sent, err := p.commit(ctx, recs)
+	sent, err := p.commit(ctx, recs, nil)
 	p.count(err, sent, time.Since(start))
 	return err
 }
 
-// commit encodes, then sends. sent tells whether anything may have left.
-func (p *Producer) commit(ctx context.Context, recs []Record) (sent bool, err error) {
+// commit encodes, then sends; g may be nil. sent tells whether anything may have left.
+func (p *Producer) commit(ctx context.Context, recs []Record, g *GroupCommit) (sent bool, err error) {
 	steps := [][]Record{recs}
 	if p.id < 0 && len(recs) > 1 {
 		steps = [][]Record{recs[:len(recs)-1], recs[len(recs)-1:]}
@@ -112,7 +112,7 @@ func (p *Producer) commit(ctx context.Context, recs []Record) (sent bool, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.RetryFor)
 	defer cancel()
-	if p.id < 0 {
+	if p.id < 0 && len(recs) > 0 {
 		// A record that is too large must be found before its neighbours leave, so the steps are measured first.
 		if err := p.measure(ctx, recs[len(recs)-1:], len(recs)-1); err != nil {
 			return false, err
@@ -129,7 +129,7 @@ func (p *Producer) commit(ctx context.Context, recs []Record) (sent bool, err er
 		}
 		plans = append(plans, pl)
 		sent = true
-		if err := p.write(ctx, pl); err != nil {
+		if err := p.write(ctx, pl, g); err != nil {
 			return sent, p.doubtIf(sent, err)
 		}
 		records, bytes := pl.totals()
@@ -137,6 +137,12 @@ func (p *Producer) commit(ctx context.Context, recs []Record) (sent bool, err er
 		p.client.metrics.writtenBytes.Add(float64(bytes))
 		pl.release()
 		plans = plans[:0]
+	}
+	if p.id < 0 && g != nil {
+		sent = true
+		if err := p.client.commitOffsets(ctx, *g); err != nil {
+			return sent, p.doubtIf(sent, err)
+		}
 	}
 	return sent, nil
 }
@@ -151,7 +157,7 @@ func (p *Producer) measure(ctx context.Context, recs []Record, first int) error 
 }
 
 // write sends a plan's batches, inside a transaction if the producer has an id.
-func (p *Producer) write(ctx context.Context, pl *plan) error {
+func (p *Producer) write(ctx context.Context, pl *plan, g *GroupCommit) error {
 	if p.id < 0 {
 		pl.sign()
 		return p.send(ctx, pl.queues)
@@ -166,8 +172,18 @@ func (p *Producer) write(ctx context.Context, pl *plan) error {
 	if err := p.addPartitions(ctx, pl.queues); err != nil {
 		return err
 	}
+	if g != nil {
+		if err := p.addOffsets(ctx, g); err != nil {
+			return err
+		}
+	}
 	if err := p.send(ctx, pl.queues); err != nil {
 		return err
+	}
+	if g != nil {
+		if err := p.sendOffsets(ctx, g); err != nil {
+			return err
+		}
 	}
 	p.open = false // from here on only the coordinator knows
 	crashpoint.Here("after-produce")
@@ -196,6 +212,13 @@ func (p *Producer) doubtIf(sent bool, err error) error {
 	}
 	p.failed = err
 	return err
+}
+
+// spent tells whether the producer is of no further use.
+func (p *Producer) spent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed != nil || p.closed
 }
 
 // Abort aborts a transaction that a failed Commit left open, so that readers of committed data need not wait for the
@@ -247,6 +270,8 @@ func (p *Producer) count(err error, sent bool, took time.Duration) {
 		switch {
 		case errors.Is(err, ErrFenced):
 			outcome = "fenced"
+		case errors.Is(err, ErrLost):
+			outcome = "stale"
 		case large:
 			outcome = "too_large"
 		case sent:

@@ -24,16 +24,37 @@ func (c *Client) ReadAll(ctx context.Context, topic string, partition int32, fn 
 	return nil
 }
 
+// ReadRange calls fn with each committed record of a partition from offset from up to, and without, offset to, or up to
+// the log's end as it is now if that comes first. What compaction has removed is passed over; an *OffsetError says that
+// from is not there any more, or never was. An error of fn ends it.
+func (c *Client) ReadRange(ctx context.Context, topic string, partition int32, from, to int64, fn func(Record) error) error {
+	err := func() error {
+		r, err := c.NewReader(ctx, ReaderConfig{Topic: topic, Partition: partition, Offset: from})
+		if err != nil {
+			return err
+		}
+		return c.readUntil(ctx, r, min(to, r.HighWatermark()), false, fn)
+	}()
+	if err != nil {
+		return fmt.Errorf("read topic %s partition %d from offset %d: %w", topic, partition, from, err)
+	}
+	return nil
+}
+
 func (c *Client) readAll(ctx context.Context, tp topicPartition, fn func(Record) error) error {
 	r, err := c.NewReader(ctx, ReaderConfig{Topic: tp.topic, Partition: tp.partition, Offset: EarliestOffset, MaxBytes: readAllBytes})
 	if err != nil {
 		return err
 	}
-	end := r.HighWatermark()
+	return c.readUntil(ctx, r, r.HighWatermark(), true, fn)
+}
+
+// readUntil reads up to end. skip passes over a front that retention has taken.
+func (c *Client) readUntil(ctx context.Context, r *Reader, end int64, skip bool, fn func(Record) error) error {
 	began, told := time.Now(), false
 	for r.Offset() < end {
 		recs, err := r.poll(ctx, readAllWait)
-		if gone, ok := errors.AsType[*OffsetError](err); ok && gone.Start > gone.Offset {
+		if gone, ok := errors.AsType[*OffsetError](err); ok && skip && gone.Start > gone.Offset {
 			r.offset.Store(gone.Start) // retention took the front while we read
 			continue
 		}
@@ -50,7 +71,7 @@ func (c *Client) readAll(ctx context.Context, tp topicPartition, fn func(Record)
 		}
 		if !told && len(recs) == 0 && time.Since(began) > stuckAfter && r.LastStableOffset() < end {
 			told = true
-			c.log.Warn("waiting for an open transaction to be decided", "topic", tp.topic, "partition", tp.partition,
+			c.log.Warn("waiting for an open transaction to be decided", "topic", r.tp.topic, "partition", r.tp.partition,
 				"offset", r.Offset(), "end", end)
 		}
 	}

@@ -79,14 +79,19 @@ func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 	}
 }
 
-// poll fetches once; no records and no error means that there is nothing yet.
-func (r *Reader) poll(ctx context.Context, wait time.Duration) ([]Record, error) {
-	var f fetched
-	offset := r.offset.Load()
-	err := r.client.retrying(ctx, r.tp, func() (err error) {
-		f, err = r.client.fetch(ctx, r.tp, offset, r.cfg.MaxBytes, wait)
+// poll fetches once, with patience; no records and no error means that there is nothing yet.
+func (r *Reader) poll(ctx context.Context, wait time.Duration) (recs []Record, err error) {
+	err = r.client.retrying(ctx, r.tp, func() (err error) {
+		recs, err = r.once(ctx, wait)
 		return err
 	})
+	return recs, err
+}
+
+// once sends one fetch request.
+func (r *Reader) once(ctx context.Context, wait time.Duration) ([]Record, error) {
+	offset := r.offset.Load()
+	f, err := r.client.fetch(ctx, r.tp, offset, r.cfg.MaxBytes, wait)
 	if code, _ := codeOf(err); code == kafkago.OffsetOutOfRange {
 		o, oerr := r.client.Offsets(ctx, r.tp.topic, r.tp.partition)
 		if oerr != nil {

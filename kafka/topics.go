@@ -9,6 +9,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createpartitions"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 )
 
@@ -34,7 +35,7 @@ func (c *Client) EnsureTopic(ctx context.Context, spec TopicSpec) (created bool,
 	if err != nil {
 		return false, c.topicErr(spec.Name, err)
 	}
-	info, err := c.awaitLeaders(ctx, spec.Name)
+	info, err := c.awaitLeaders(ctx, spec.Name, 1)
 	if err != nil {
 		return created, c.topicErr(spec.Name, err)
 	}
@@ -89,8 +90,8 @@ func (cl *cluster) controllerAddr() (string, bool) {
 	return addr, ok
 }
 
-// awaitLeaders waits until the topic is known and every partition has a leader.
-func (c *Client) awaitLeaders(ctx context.Context, topic string) (*topicInfo, error) {
+// awaitLeaders waits until the topic is known with at least n partitions, and every partition has a leader.
+func (c *Client) awaitLeaders(ctx context.Context, topic string, n int32) (*topicInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, leadersTimeout)
 	defer cancel()
 	wait := newWaiter(10*time.Millisecond, time.Second)
@@ -98,8 +99,11 @@ func (c *Client) awaitLeaders(ctx context.Context, topic string) (*topicInfo, er
 		info, err := c.refreshTopic(ctx, topic)
 		if err == nil {
 			at := slices.Index(info.leaders, -1)
-			if at < 0 {
+			if at < 0 && len(info.leaders) >= int(n) {
 				return info, nil
+			}
+			if at < 0 {
+				at = len(info.leaders)
 			}
 			err = fmt.Errorf("partition %d: %w", at, kafkago.LeaderNotAvailable)
 		}
@@ -161,6 +165,63 @@ func (c *Client) topicErr(topic string, err error) error {
 		hint = "the cluster's topic policy forbids it: create the topic by hand"
 	}
 	return &Error{Op: "make topic " + topic, Err: err, Hint: hint}
+}
+
+// GrowTopic gives a topic n partitions if it has fewer, and waits until each has a leader. Records of one key may then go to
+// another partition than before.
+func (c *Client) GrowTopic(ctx context.Context, topic string, n int32) error {
+	info, err := c.refreshTopic(ctx, topic)
+	if err == nil && len(info.leaders) < int(n) {
+		err = c.growTopic(ctx, topic, n)
+	}
+	if err != nil {
+		return c.growErr(topic, n, err)
+	}
+	if _, err = c.awaitLeaders(ctx, topic, n); err != nil {
+		return c.growErr(topic, n, err)
+	}
+	return nil
+}
+
+func (c *Client) growErr(topic string, n int32, err error) error {
+	hint := ""
+	switch code, _ := codeOf(err); code {
+	case kafkago.TopicAuthorizationFailed, kafkago.ClusterAuthorizationFailed:
+		hint = fmt.Sprintf("allow Alter on the topic, or run kafka-topics --alter --topic %s --partitions %d", topic, n)
+	case kafkago.PolicyViolation:
+		hint = "the cluster's topic policy forbids it: add the partitions by hand"
+	}
+	return &Error{Op: fmt.Sprintf("grow topic %s to %d partitions", topic, n), Err: err, Hint: hint}
+}
+
+func (c *Client) growTopic(ctx context.Context, topic string, n int32) error {
+	req := &createpartitions.Request{Topics: []createpartitions.RequestTopic{{Name: topic, Count: n}}, TimeoutMs: int32(leadersTimeout / time.Millisecond)}
+	return c.retrying(ctx, topicPartition{topic: topic}, func() error {
+		addr, ok := c.cluster.controllerAddr()
+		if !ok {
+			return fmt.Errorf("find controller: %w", kafkago.LeaderNotAvailable)
+		}
+		m, err := c.call(ctx, addr, leadersTimeout+requestTimeout, req)
+		if err != nil {
+			return err
+		}
+		for _, t := range m.(*createpartitions.Response).Results {
+			switch {
+			case t.ErrorCode == 0:
+			case kafkago.Error(t.ErrorCode) == kafkago.InvalidPartitionNumber: // somebody else was quicker, or gave it more
+				info, err := c.refreshTopic(ctx, topic)
+				if err == nil && len(info.leaders) >= int(n) {
+					return nil
+				}
+				return join(kafkago.Error(t.ErrorCode), err)
+			case t.ErrorMessage != "":
+				return fmt.Errorf("%w: %s", kafkago.Error(t.ErrorCode), t.ErrorMessage)
+			default:
+				return kafkago.Error(t.ErrorCode)
+			}
+		}
+		return nil
+	})
 }
 
 // Partitions returns how many partitions a topic has now.

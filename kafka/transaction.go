@@ -42,7 +42,7 @@ func (p *Producer) init(ctx context.Context) error {
 		ProducerID:           p.id,
 		ProducerEpoch:        p.epoch,
 	}
-	m, err := p.askCoordinator(ctx, req, func(m protocol.Message) int16 { return m.(*initproducerid.Response).ErrorCode })
+	m, err := p.askCoordinator(ctx, p.transactionKey(), req, func(m protocol.Message) int16 { return m.(*initproducerid.Response).ErrorCode })
 	if err != nil {
 		hint := ""
 		switch code, _ := codeOf(err); code {
@@ -83,7 +83,7 @@ func (p *Producer) addPartitions(ctx context.Context, queues []*queue) error {
 	if len(req.Topics) == 0 {
 		return nil
 	}
-	if _, err := p.askCoordinator(ctx, req, addPartitionsCode); err != nil {
+	if _, err := p.askCoordinator(ctx, p.transactionKey(), req, addPartitionsCode); err != nil {
 		return fmt.Errorf("add partitions to transaction: %w", p.settle(ctx, err))
 	}
 	for _, q := range queues {
@@ -109,7 +109,7 @@ func addPartitionsCode(m protocol.Message) int16 {
 // endTxn commits or aborts. It returns nil only when the coordinator has written its decision.
 func (p *Producer) endTxn(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.cfg.TransactionalID, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
-	_, err := p.askCoordinator(ctx, req, func(m protocol.Message) int16 { return m.(*endtxn.Response).ErrorCode })
+	_, err := p.askCoordinator(ctx, p.transactionKey(), req, func(m protocol.Message) int16 { return m.(*endtxn.Response).ErrorCode })
 	if err == nil {
 		return nil
 	}
@@ -121,10 +121,10 @@ func (p *Producer) endTxn(ctx context.Context, commit bool) error {
 }
 
 // askCoordinator repeats a request until it is answered with something final, or ctx ends.
-func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
+func (p *Producer) askCoordinator(ctx context.Context, key coordinatorKey, req protocol.Message, code func(protocol.Message) int16) (protocol.Message, error) {
 	slow, busy := newWaiter(20*time.Millisecond, time.Second), newWaiter(time.Millisecond, 20*time.Millisecond)
 	for attempt := 1; ; attempt++ {
-		m, err := p.client.atCoordinator(ctx, p.transactionKey(), code, func(addr string) (protocol.Message, error) {
+		m, err := p.client.atCoordinator(ctx, key, code, func(addr string) (protocol.Message, error) {
 			return p.callOnce(ctx, addr, req)
 		})
 		if err == nil {
@@ -139,7 +139,7 @@ func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message, cod
 			// The markers of the transaction before are still being written; that takes a few milliseconds.
 			wait = busy
 		} else {
-			p.client.log.Log(ctx, wait.level(), "transaction coordinator not ready, asking again", "transactional_id", p.cfg.TransactionalID, "attempt", attempt, "err", err)
+			p.client.log.Log(ctx, wait.level(), "coordinator not ready, asking again", "coordinator", key.name, "transactional_id", p.cfg.TransactionalID, "attempt", attempt, "err", err)
 		}
 		if wait.wait(ctx) != nil {
 			return m, err
