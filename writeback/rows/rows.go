@@ -1,14 +1,13 @@
 // Package rows turns decoded records into rows to be written: which row, what
 // is done to it, and the values of its fields in the form that Salesforce takes,
 // checked against the object's description. It calls nobody.
+//
+// What is wrong with a record is found here wherever the description can tell,
+// so that it costs no call and the reason names the remedy. What only the org
+// can know, such as required fields that its automations fill, is left to it.
 package rows
 
-import (
-	"errors"
-
-	"sfbridge/internal/expression"
-	"sfbridge/salesforce"
-)
+import "sfbridge/salesforce"
 
 // Operation is what is done to a row.
 type Operation string
@@ -50,19 +49,15 @@ type Config struct {
 	Namespace      salesforce.Namespace
 }
 
-// Mapper turns records into rows of one object. It is safe for use by many
-// goroutines.
-type Mapper struct{}
-
-// New compiles the configuration against the object's description. The error
-// names the key of the configuration and the remedy.
-func New(cfg Config, object *salesforce.Object) (*Mapper, error) { return nil, errors.ErrUnsupported }
-
-// Row is one record, mapped.
+// Row is one record, mapped. It is not changed any more once it is made.
 type Row struct {
-	Op    Operation
-	Key   string // external id or record id (18 characters) as text; "" for an insert without one
-	Shape string // rows of different shapes do not go into one call: person and business accounts
+	Op  Operation
+	Key string // external id or record id (18 characters) as text; "" for an insert without one
+	// Identity is equal for rows that may be the same row of the org: what
+	// orders and merges them. It is Key, in one case where the external id has
+	// none; "" like it.
+	Identity string
+	Shape    string // rows of different shapes do not go into one call: person and business accounts
 	// Parent is the record or external id of the first reference, "" for none:
 	// rows of one parent wait for each other's locks.
 	Parent  string
@@ -70,9 +65,10 @@ type Row struct {
 	Values  []Value
 }
 
-// Value is one field of a row, in the order of the mapper's columns.
+// Value is one field of a row, in the order of the mapper's columns. Rows are
+// held in great number while a bulk job is gathered, so it is kept small.
 type Value struct {
-	Column int
+	Column int32
 	Kind   Kind
 	Text   string
 }
@@ -82,36 +78,11 @@ type Kind uint8
 
 // The kinds.
 const (
-	Null Kind = iota
-	Text
-	Number
-	Bool
+	Null   Kind = iota
+	Text        // as it is
+	Number      // digits with an optional minus and point, no exponent
+	Bool        // true or false
 )
-
-// Size is about how many bytes the row holds in memory.
-func (r *Row) Size() int { return 0 }
-
-// Row maps a record; a nil in.Value is a tombstone. The error is a *Rejection.
-// A nil row without an error is a tombstone to be ignored.
-func (m *Mapper) Row(in *expression.Input) (*Row, error) { return nil, errors.ErrUnsupported }
-
-// Merge gives the row that has the effect of older and then newer, which are of
-// one key. ok is false if they have to be written one after the other.
-func (m *Mapper) Merge(older, newer *Row) (merged *Row, ok bool) { return nil, false }
-
-// Record gives a row as the clients take it, its key included: under the external
-// id field, or as Id.
-func (m *Mapper) Record(r *Row) salesforce.Record { return nil }
-
-// Columns are the columns that rows need in CSV, in the order of their names.
-func (m *Mapper) Columns(rs []*Row) []string { return nil }
-
-// KeyField is the external id field by the org's own name, or "Id".
-func (m *Mapper) KeyField() string { return "" }
-
-// Fields gives names and values of a row's own fields for the recognition of
-// echoes: without references by external id, whose record ids are not known.
-func (m *Mapper) Fields(r *Row, yield func(f *salesforce.Field, v Value) bool) {}
 
 // Rejection is a record that cannot become a row.
 type Rejection struct {
