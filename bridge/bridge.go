@@ -40,6 +40,7 @@ type Bridge struct {
 	orgs     map[string]*org
 	channels []*channel
 	outbound []*outbound
+	decoder  *schemas.Decoder
 	echoes   *echoes // nil if nothing is both captured and written
 	budget   *budget
 	arenas   arenas
@@ -145,6 +146,9 @@ func (b *Bridge) buildOrg(name string, oc OrgConfig, reg prometheus.Registerer) 
 	b.onClose("pubsub client of "+name, o.pubsub.Close)
 	rc := oc.REST
 	rc.Session, rc.ClientName, rc.Logger, rc.Registerer = o.session, "sfbridge-"+b.cfg.Name, log, reg
+	if rc.Attempts == 0 {
+		rc.Attempts = 1 // the flows repeat writes themselves, and ask each time whether the records are still theirs
+	}
 	if o.rest, err = salesforce.New(rc); err != nil {
 		return err
 	}

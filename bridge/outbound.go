@@ -52,21 +52,21 @@ func (n *flowNames) part() string { return n.kind + ":" + n.flow }
 
 // buildOutbound makes the flows; it calls nobody.
 func (b *Bridge) buildOutbound(reg prometheus.Registerer) error {
-	decoder := schemas.NewDecoder(b.registry)
+	b.decoder = schemas.NewDecoder(b.registry)
 	for i := range b.cfg.Writebacks {
-		if err := b.buildWriteback(&b.cfg.Writebacks[i], decoder, reg); err != nil {
+		if err := b.buildWriteback(&b.cfg.Writebacks[i], reg); err != nil {
 			return fmt.Errorf("writeback %s: %w", b.cfg.Writebacks[i].name(), err)
 		}
 	}
 	for i := range b.cfg.Publishes {
-		if err := b.buildPublish(&b.cfg.Publishes[i], decoder, reg); err != nil {
+		if err := b.buildPublish(&b.cfg.Publishes[i], reg); err != nil {
 			return fmt.Errorf("publish %s: %w", b.cfg.Publishes[i].name(), err)
 		}
 	}
 	return nil
 }
 
-func (b *Bridge) buildWriteback(w *Writeback, decoder *schemas.Decoder, reg prometheus.Registerer) error {
+func (b *Bridge) buildWriteback(w *Writeback, reg prometheus.Registerer) error {
 	o := b.orgs[w.Org]
 	names := b.cfg.writebackNames(w)
 	out := &outbound{names: names, retryable: writeback.Retryable, log: b.log.With("flow", names.flow)}
@@ -78,7 +78,7 @@ func (b *Bridge) buildWriteback(w *Writeback, decoder *schemas.Decoder, reg prom
 		Conflict: w.Conflict, VersionField: o.cfg.Namespace.Name(w.VersionField), ApplyEchoes: w.ApplyEchoes,
 		BulkAbove: w.BulkAbove, InFlight: w.InFlight, MaxWait: w.MaxWait, Attempts: w.Attempts,
 		Reserve: o.cfg.Reserve, Scarce: o.cfg.Scarce, Drain: b.cfg.drain(),
-		Kafka: b.kafka, Decoder: decoder, Bulk: o.bulk,
+		Kafka: b.kafka, Decoder: b.decoder, Bulk: o.bulk,
 		API:      o.rest.With(salesforce.Options{AllowDuplicates: w.AllowDuplicates, AutoAssign: w.AutoAssign}),
 		Announce: b.announcer(w.Org, rc.Object),
 		Logger:   b.cfg.Logger.With("flow", names.flow), Registerer: reg,
@@ -91,7 +91,7 @@ func (b *Bridge) buildWriteback(w *Writeback, decoder *schemas.Decoder, reg prom
 	return nil
 }
 
-func (b *Bridge) buildPublish(p *Publish, decoder *schemas.Decoder, reg prometheus.Registerer) error {
+func (b *Bridge) buildPublish(p *Publish, reg prometheus.Registerer) error {
 	o := b.orgs[p.Org]
 	names := b.cfg.publishNames(p)
 	out := &outbound{names: names, retryable: publish.Retryable, log: b.log.With("flow", names.flow)}
@@ -99,7 +99,7 @@ func (b *Bridge) buildPublish(p *Publish, decoder *schemas.Decoder, reg promethe
 		Name: names.flow, Org: p.Org, Event: o.cfg.Namespace.Name(p.Event), Consumer: b.consumer(names, p.Latest),
 		Format: p.Format, Fields: p.Fields, IgnoreUnmapped: p.IgnoreUnmapped, ID: p.ID,
 		ResultsTopic: b.cfg.results(p.NoResults), DeadLetterTopic: b.cfg.deadLetterTopic(), Drain: b.cfg.drain(),
-		Kafka: b.kafka, Decoder: decoder, PubSub: o.pubsub, Schemas: o.codecs, API: o.rest,
+		Kafka: b.kafka, Decoder: b.decoder, PubSub: o.pubsub, Schemas: o.codecs, API: o.rest,
 		Logger: b.cfg.Logger.With("flow", names.flow), Registerer: reg,
 	})
 	if err != nil {
@@ -109,6 +109,9 @@ func (b *Bridge) buildPublish(p *Publish, decoder *schemas.Decoder, reg promethe
 	b.outbound = append(b.outbound, out)
 	return nil
 }
+
+// deadLettered counts a record that became a dead letter.
+func (b *Bridge) deadLettered(reason string) { b.metrics.deadLetters.WithLabelValues(reason).Inc() }
 
 // consumer says how a flow takes part in its group.
 func (b *Bridge) consumer(n flowNames, latest bool) kafka.ConsumerConfig {

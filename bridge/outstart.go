@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,11 +21,20 @@ func (b *Bridge) outboundTopics() []kafka.TopicSpec {
 	return []kafka.TopicSpec{c.dataTopic(c.resultsTopic())}
 }
 
-// retryTopic is the topic through which dead letters of a flow come back.
-func (c *Config) retryTopic(n *flowNames, partitions int32) kafka.TopicSpec {
-	spec := c.dataTopic(n.retry)
-	spec.Partitions = partitions
-	return spec
+// What is kept of retried records. They have their own old timestamps, so time
+// may not delete them.
+const retriesKeptBytes = 1 << 30
+
+// retryTopic is the topic through which dead letters of a flow come back. It
+// takes what its source takes, and some more for headers.
+func (c *Config) retryTopic(n *flowNames, partitions int32, sourceLimit int) kafka.TopicSpec {
+	return kafka.TopicSpec{
+		Name: n.retry, Partitions: partitions, Replication: c.Topics.Replication,
+		Configs: map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": strconv.Itoa(retriesKeptBytes),
+			"max.message.bytes": strconv.Itoa(sourceLimit + recordOverhead),
+		},
+	}
 }
 
 // startFlows makes sure of the flows' topics and lets each reach its org once.
@@ -50,7 +60,11 @@ func (b *Bridge) startSource(ctx context.Context, n *flowNames) error {
 	if err != nil {
 		return err
 	}
-	return b.ensureTopic(ctx, b.cfg.retryTopic(n, partitions))
+	limit, err := b.kafka.MaxRecordBytes(ctx, n.topic)
+	if err != nil {
+		return err
+	}
+	return b.ensureTopic(ctx, b.cfg.retryTopic(n, partitions, limit))
 }
 
 func (b *Bridge) sourcePartitions(ctx context.Context, n *flowNames) (int32, error) {
