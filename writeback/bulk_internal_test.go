@@ -1,0 +1,496 @@
+package writeback
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sfbridge/internal/flow"
+	"sfbridge/orgsim"
+	"sfbridge/salesforce"
+	"sfbridge/writeback/rows"
+)
+
+// inBulk runs a test with a flow and its org in a bubble.
+func inBulk(t *testing.T, mapping rows.Config, fn func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { fn(t, newRig(t, orgsim.Config{}, mapping)) })
+}
+
+func TestBulk_BadRowAmongMany_OneVerdictEach(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		recs := orders(1000)
+		recs[17]["Email__c"] = "nobody"
+		out := r.send(r.batch(recs...))
+		r.wantTally(out, map[string]int{flow.Created: 999, flow.BadValue: 1})
+		if v := out[17]; v.err == nil || v.err.cause == nil || v.err.cause.Code != "INVALID_EMAIL_ADDRESS" || v.job == "" {
+			t.Errorf("the bad row: %+v", v)
+		}
+		for i, v := range out {
+			if v.err == nil && v.id != r.row("ERP_Id__c", orgsim.String(fmt.Sprint("E-", i))).ID {
+				t.Fatalf("row %d has the id of another", i)
+			}
+		}
+		if len(r.notes.began) != 1 || len(r.notes.open) != 0 {
+			t.Errorf("notes %+v", r.notes)
+		}
+		out = r.send(r.batch(orders(3)...))
+		r.wantTally(out, map[string]int{flow.Updated: 3})
+		if n := r.calls("GET", "/unprocessedrecords"); n != 0 {
+			t.Errorf("%d calls for what must be empty", n)
+		}
+		if n := r.calls("GET", "/failedResults"); n != 1 {
+			t.Errorf("failed rows were asked for %d times, one job had some", n)
+		}
+	})
+}
+
+func TestC14_Bulk_LineBreaksInValues_ResultsBelongToTheirRows(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		recs := orders(500)
+		for i, rec := range recs {
+			rec["Notes__c"] = fmt.Sprintf("one\r\ntwo, \"three\"\n\nE-%d,", i)
+		}
+		recs[3]["ERP_Id__c"] = "E \"3\",\nand more"
+		recs[4]["Email__c"] = "no,\n\"address\""
+		out := r.send(r.batch(recs...))
+		r.wantTally(out, map[string]int{flow.Created: 499, flow.BadValue: 1})
+		if out[4].err == nil {
+			t.Error("the failure is another row's")
+		}
+		if out[3].id != r.row("ERP_Id__c", orgsim.String("E \"3\",\nand more")).ID {
+			t.Error("the row whose key has a line break")
+		}
+		if got := r.row("ERP_Id__c", orgsim.String("E-5")).Get("Notes__c"); got != orgsim.String("one\ntwo, \"three\"\n\nE-5,") {
+			t.Errorf("notes %q", got)
+		}
+	})
+}
+
+// uploaded is a batch as it is uploaded.
+func uploaded(t *testing.T, u *upload) string {
+	t.Helper()
+	body, err := u.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestC16C53_Upload_NoMarkInFront_CommasDotsAndLF(t *testing.T) {
+	t.Setenv("LANG", "es_ES.UTF-8")
+	t.Setenv("LC_ALL", "nl_NL.UTF-8")
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		b := r.batch(
+			map[string]any{"ERP_Id__c": "E-1", "Total__c": json.Number("1234.5"), "Notes__c": "3,975"},
+			map[string]any{"ERP_Id__c": "E-2", "Total__c": json.Number("-0.07"), "Notes__c": "a;b"},
+			map[string]any{"ERP_Id__c": "E-3", "Total__c": nil, "Notes__c": ""},
+		)
+		want := "ERP_Id__c,Notes__c,Total__c\nE-1,\"3,975\",1234.5\nE-2,a;b,-0.07\nE-3,#N/A,#N/A\n"
+		if got := uploaded(t, newUpload(b)); got != want {
+			t.Errorf("upload %q, want %q", got, want)
+		}
+		r.send(b)
+		if got := r.row("ERP_Id__c", orgsim.String("E-1")).Get("Total__c"); got != orgsim.MustDecimal("1234.50") {
+			t.Errorf("total %v", got)
+		}
+	})
+}
+
+func TestC17_Bulk_TextOfAllKindsArrives(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		const text = "Zoë 東京 👩‍👩‍👧 ✓ \u00a0 “quoted”"
+		out := r.send(r.batch(map[string]any{"ERP_Id__c": "Zoë 東京", "Notes__c": text}))
+		r.wantTally(out, map[string]int{flow.Created: 1})
+		if got := r.row("ERP_Id__c", orgsim.String("Zoë 東京")).Get("Notes__c"); got != orgsim.String(text) {
+			t.Errorf("notes %q", got)
+		}
+	})
+}
+
+func TestC58_Bulk_NumericKeysChangeTheirRows(t *testing.T) {
+	objects := orgsim.BuiltinObjects()
+	for i := range objects {
+		if objects[i].Name == "Order__c" {
+			objects[i].Fields = append(objects[i].Fields, &orgsim.FieldDef{Name: "No__c", Type: orgsim.TypeDouble, Precision: 18, ExternalID: true, Unique: true})
+		}
+	}
+	for _, field := range []string{"No__c", "ERP_Id__c"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, orgsim.Config{Objects: objects}, rows.Config{Object: "Order__c", ExternalID: field, Operation: rows.Upsert})
+			for round, status := range []string{"Draft", "Paid"} {
+				out := r.send(r.batch(
+					map[string]any{field: json.Number("38861788"), "Status__c": status},
+					map[string]any{field: json.Number("9007199254740993"), "Status__c": status},
+				))
+				for i, key := range []string{"38861788", "9007199254740993"} {
+					v := orgsim.MustDecimal(key)
+					if field == "ERP_Id__c" {
+						v = orgsim.String(key)
+					}
+					row := r.row(field, v)
+					if row.Get("Status__c") != orgsim.String(status) || out[i].id != row.ID || (out[i].done == flow.Created) != (round == 0) {
+						t.Errorf("%s, round %d, key %s: %+v", field, round, key, out[i])
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestBulk_DeletesAndUpdatesGoByTheIdsThatWereLookedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, orgsim.Config{}, upsertOrders)
+		r.send(r.batch(orders(300)...))
+		for _, op := range []rows.Operation{rows.Update, rows.Delete} {
+			mapper, err := rows.New(as(op), r.target.object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.target = &target{mapper: mapper, object: r.target.object}
+			recs := orders(301)
+			for i := range recs {
+				recs[i]["Status__c"] = "Paid"
+			}
+			b := r.batch(recs...)
+			skip, err := r.f.resolve(t.Context(), b)
+			if err != nil || len(skip) != 1 {
+				t.Fatalf("%s: %v, %v", op, skip, err)
+			}
+			want := flow.Updated
+			if op == rows.Delete {
+				want = flow.Deleted
+				if skip[300].done != flow.Deleted {
+					t.Errorf("the row that is not there: %+v", skip[300])
+				}
+			} else if skip[300].err.reason != flow.NotFound {
+				t.Errorf("the row that is not there: %+v", skip[300])
+			}
+			b.items = b.items[:300]
+			r.wantTally(r.send(b), map[string]int{want: 300})
+			if op == rows.Update {
+				if got := r.row("ERP_Id__c", orgsim.String("E-7")).Get("Status__c"); got != orgsim.String("Paid") {
+					t.Errorf("status %v", got)
+				}
+				continue
+			}
+			if n := r.org.Count("Order__c"); n != 0 {
+				t.Errorf("%d rows are left", n)
+			}
+			// What is deleted already is done.
+			r.wantTally(r.send(b), map[string]int{flow.Deleted: 300})
+		}
+	})
+}
+
+func TestBulk_AbortedByAnAdministrator_DoneIsDone_TheRestIsFree(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "abort", Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		out := r.send(r.batch(orders(800)...))
+		r.wantTally(out, map[string]int{flow.Created: 400, "free": 400})
+		if len(r.notes.open) != 0 || !r.f.bulkTakes(r.batch(orders(1)...).items[0].row) {
+			t.Error("the job is noted still, or jobs are out of use")
+		}
+	})
+}
+
+func TestBulk_FailedAfterHalfItsRows_InsertsOnlyWhatIsToldToBeUndone(t *testing.T) {
+	inBulk(t, as(rows.Insert), func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "fail", Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		b := r.batch(orders(800)...)
+		out := r.send(b)
+		r.wantTally(out, map[string]int{flow.Created: 400, "free": 400})
+		for i, v := range out {
+			if v.err != nil && (b.items[i].unknown || !strings.Contains(v.err.text, "retried more than 20 times")) {
+				t.Fatalf("row %d: %+v", i, v.err)
+			}
+		}
+		if n := r.calls("GET", "/unprocessedrecords"); n != 1 {
+			t.Errorf("%d looks at what was left undone", n)
+		}
+	})
+}
+
+func TestBulk_TwoJobsFailAlikeAndDoNothing_JobsRest(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "fail", Rows: -1, Count: 2, Text: "InvalidBatch : Field name not found : Old__c"}); err != nil {
+			t.Fatal(err)
+		}
+		b := r.batch(orders(10)...)
+		for round := range 2 {
+			if !r.f.bulkTakes(b.items[0].row) {
+				t.Fatalf("no job in round %d", round)
+			}
+			out := r.send(b)
+			r.wantTally(out, map[string]int{"free": 10})
+			if !strings.Contains(out[0].err.text, "Field name not found") {
+				t.Errorf("reason %q", out[0].err.text)
+			}
+		}
+		if r.f.bulkTakes(b.items[0].row) {
+			t.Error("a third job")
+		}
+		time.Sleep(jobRest)
+		if !r.f.bulkTakes(b.items[0].row) {
+			t.Error("jobs do not come back")
+		}
+	})
+}
+
+func TestBulk_TheOrgTakesNoSuchJob_RowsAreNotToBlame(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		r.org.InjectHTTP(orgsim.HTTPFault{Method: "POST", Path: "/jobs/ingest", Status: 400, Code: "INVALIDENTITY", Text: "Entity 'Order__c' is not supported by the Bulk API."})
+		b := r.batch(orders(10)...)
+		_, err := r.f.sendBulk(t.Context(), b, r.notes)
+		call, ok := errors.AsType[*callError](err)
+		if !ok || call.class != salesforce.ClassTransient || call.unknown || r.f.bulkTakes(b.items[0].row) {
+			t.Errorf("%+v, and jobs in use: %v", err, r.f.bulkTakes(b.items[0].row))
+		}
+	})
+}
+
+func TestBulk_SessionLostInAJob_GoesOn(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "slow", Delay: 20 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		go func() {
+			defer close(stop)
+			for range 5 {
+				time.Sleep(7 * time.Second)
+				r.org.ExpireTokens()
+			}
+		}()
+		r.wantTally(r.send(r.batch(orders(600)...)), map[string]int{flow.Created: 600})
+		<-stop
+	})
+}
+
+func TestBulk_ResultsThatTakeMinutes_AreWaitedForAndShown(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "slow", Delay: 30 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		start, done := time.Now(), make(chan []verdict)
+		go func() { done <- r.send(r.batch(orders(400)...)) }()
+		time.Sleep(10 * time.Minute)
+		waits := r.f.jobs.list()
+		if len(waits) != 1 || waits[0].rows != 400 || waits[0].since.Sub(start) > time.Minute || !strings.HasPrefix(waits[0].String(), "waiting for bulk job 750") {
+			t.Errorf("waiting for %v", waits)
+		}
+		// The org is away for a while, which the job does not mind.
+		r.org.InjectHTTP(orgsim.HTTPFault{Method: "GET", Path: "/jobs/ingest/", Status: 503, Count: 20})
+		r.wantTally(<-done, map[string]int{flow.Created: 400})
+		if took := time.Since(start); took < 30*time.Minute || len(r.f.jobs.list()) != 0 {
+			t.Errorf("took %v, then waiting for %v", took, r.f.jobs.list())
+		}
+	})
+}
+
+func TestBulk_NoTimeLeft_AbortsAndKeepsWhatWasDone(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "slow", Delay: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(150*time.Second, cancel)
+		start := time.Now()
+		out, err := r.f.sendBulk(ctx, r.batch(orders(1000)...), r.notes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := tally(out)
+		if n[flow.Created] == 0 || n["free"] == 0 || n[flow.Created]+n["free"] != 1000 || r.org.Count("Order__c") != n[flow.Created] {
+			t.Errorf("verdicts %v, %d rows in the org", n, r.org.Count("Order__c"))
+		}
+		if took := time.Since(start); took > 150*time.Second+jobFarewell || len(r.notes.open) != 0 {
+			t.Errorf("took %v, notes %v", took, r.notes.open)
+		}
+		time.Sleep(time.Hour)
+		if r.org.Count("Order__c") != n[flow.Created] {
+			t.Error("the job went on")
+		}
+	})
+}
+
+func TestBulk_NoTimeLeftAndNoOrg_TheNoteStaysForWhoeverComesNext(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "slow", Delay: time.Minute, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(90*time.Second, func() {
+			r.org.InjectHTTP(orgsim.HTTPFault{Path: "/jobs/", Cut: true})
+			cancel()
+		})
+		start := time.Now()
+		_, err := r.f.sendBulk(ctx, r.batch(orders(1000)...), r.notes)
+		if call, ok := errors.AsType[*callError](err); !ok || call.class != salesforce.ClassTransient || len(r.notes.open) != 1 {
+			t.Fatalf("%v, notes %v", err, r.notes.open)
+		}
+		if took := time.Since(start); took > 90*time.Second+jobFarewell+time.Second {
+			t.Errorf("took %v", took)
+		}
+		time.AfterFunc(20*time.Second, r.org.ClearHTTP)
+		if err := r.f.endJobs(t.Context(), append(r.notes.open, "750KX0000000404YAA")); err != nil {
+			t.Fatal(err)
+		}
+		n := r.org.Count("Order__c")
+		time.Sleep(time.Hour)
+		if n == 1000 || n != r.org.Count("Order__c") {
+			t.Errorf("%d rows when the job was said to have ended, %d later", n, r.org.Count("Order__c"))
+		}
+	})
+}
+
+func TestBulk_AnswersLostOnTheWay_OneJobRuns(t *testing.T) {
+	for name, fault := range map[string]orgsim.HTTPFault{
+		"create":          {Method: "POST", Path: "/jobs/ingest", CutAfter: true, Count: 1},
+		"upload":          {Method: "PUT", Path: "/batches", CutAfter: true, Count: 2},
+		"upload, half":    {Method: "PUT", Path: "/batches", Cut: true, Count: 1},
+		"close":           {Method: "PATCH", Path: "/jobs/ingest", CutAfter: true, Count: 1},
+		"close, not done": {Method: "PATCH", Path: "/jobs/ingest", Cut: true, Count: 1},
+		"close, busy":     {Method: "PATCH", Path: "/jobs/ingest", Status: 503, Count: 3},
+		"state":           {Method: "GET", Path: "/jobs/ingest", Status: 500, Count: 3},
+		"state, a page":   {Method: "GET", Path: "/jobs/ingest", Status: 502, HTML: true, Count: 3},
+		"successes":       {Method: "GET", Path: "/successfulResults", CutAfter: true, Count: 9},
+		"failures":        {Method: "GET", Path: "/failedResults", Status: 503, Count: 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBulk(t, as(rows.Insert), func(t *testing.T, r *rig) {
+				r.org.InjectHTTP(fault)
+				recs := orders(300)
+				recs[9]["Email__c"] = "nobody"
+				var out []verdict
+				for range 5 { // the engine makes failed calls again
+					var err error
+					if out, err = r.f.sendBulk(t.Context(), r.batch(recs...), r.notes); err == nil {
+						break
+					}
+					if call, ok := errors.AsType[*callError](err); !ok || call.unknown || call.class != salesforce.ClassTransient {
+						t.Fatalf("%+v", err)
+					}
+				}
+				r.wantTally(out, map[string]int{flow.Created: 299, flow.BadValue: 1})
+				if n := r.org.Count("Order__c"); n != 299 || len(r.notes.open) != 0 {
+					t.Errorf("%d rows, notes %v", n, r.notes.open)
+				}
+			})
+		})
+	}
+}
+
+func TestBulk_JobIsGone_InsertsAreInDoubtAndTheRestIsNot(t *testing.T) {
+	for op, unknown := range map[rows.Operation]bool{rows.Insert: true, rows.Upsert: false} {
+		inBulk(t, as(op), func(t *testing.T, r *rig) {
+			r.org.InjectHTTP(orgsim.HTTPFault{Method: "GET", Path: "/jobs/ingest/", Status: http.StatusNotFound, Code: "NOT_FOUND"})
+			_, err := r.f.sendBulk(t.Context(), r.batch(orders(3)...), r.notes)
+			if call, ok := errors.AsType[*callError](err); !ok || call.unknown != unknown || call.class != salesforce.ClassTransient || len(r.notes.open) != 0 {
+				t.Errorf("%s: %+v", op, err)
+			}
+		})
+	}
+}
+
+func TestBulk_ResultsThatTellNothing_AreNotTakenForDone(t *testing.T) {
+	for _, op := range []rows.Operation{rows.Insert, rows.Upsert} {
+		inBulk(t, as(op), func(t *testing.T, r *rig) {
+			r.org.InjectHTTP(orgsim.HTTPFault{Method: "GET", Path: "Results", Status: http.StatusNotFound, Code: "NOT_FOUND"})
+			b := r.batch(orders(3)...)
+			r.wantTally(r.send(b), map[string]int{"again": 3})
+			if b.items[1].unknown != (op == rows.Insert) {
+				t.Errorf("%s: in doubt is %v", op, b.items[1].unknown)
+			}
+		})
+	}
+}
+
+func TestBulk_NotNoted_DoesNotBegin(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		r.notes.fail = errors.New("the share is over")
+		_, err := r.f.sendBulk(t.Context(), r.batch(orders(3)...), r.notes)
+		if call, ok := errors.AsType[*callError](err); !ok || call.class == salesforce.ClassData || !r.f.bulkTakes(r.batch(orders(1)...).items[0].row) {
+			t.Errorf("%+v", err)
+		}
+		time.Sleep(time.Hour)
+		if n := r.org.Count("Order__c"); n != 0 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}
+
+func TestBulk_MoreThanAJobTakes_LeavesTheRestForTheNext(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		u := newUpload(r.batch(orders(100)...))
+		u.limit = 500
+		text := uploaded(t, u)
+		n := strings.Count(text, "\n") - 1
+		if len(text) > 500 || n < 20 || u.written() != n {
+			t.Errorf("%d bytes, %d rows, %d written", len(text), n, u.written())
+		}
+		for i, v := range u.verdicts() {
+			if left := v.err != nil && v.err.free && v.err.class == salesforce.ClassTransient; left != (i >= n) {
+				t.Errorf("row %d of %d: %+v", i, n, v)
+			}
+		}
+		if again := uploaded(t, u); again != text {
+			t.Error("the second reading is another")
+		}
+	})
+}
+
+func TestBulk_RowsThatCSVCannotSay(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		recs := orders(3)
+		recs[1]["Notes__c"] = csvNull
+		b := r.batch(recs...)
+		if r.f.bulkTakes(b.items[1].row) || !r.f.bulkTakes(b.items[0].row) {
+			t.Error("the engine is not told")
+		}
+		r.wantTally(r.send(b), map[string]int{flow.Created: 2, flow.BadValue: 1})
+		b.items = b.items[1:2]
+		r.wantTally(r.send(b), map[string]int{flow.BadValue: 1})
+		if n := r.org.Count("Order__c"); n != 2 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}
+
+func TestBulk_TakesWhatCanBeLookedUp(t *testing.T) {
+	f := &Flow{}
+	for _, tc := range []struct {
+		row  rows.Row
+		want bool
+	}{
+		{rows.Row{Op: rows.Insert}, false},
+		{rows.Row{Op: rows.Insert, Key: "E-1"}, true},
+		{rows.Row{Op: rows.Upsert, Key: "E-1"}, true},
+		{rows.Row{Op: rows.Update, Key: "E-1"}, true},
+		{rows.Row{Op: rows.Delete, Key: "E-1"}, true},
+		{rows.Row{Op: rows.Undelete, Key: "E-1"}, false},
+		{rows.Row{Op: rows.Upsert, Key: csvNull}, false},
+		{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Null}}}, true},
+		{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Text, Text: csvNull}}}, false},
+	} {
+		if got := f.bulkTakes(&tc.row); got != tc.want {
+			t.Errorf("%+v: %v", tc.row, got)
+		}
+	}
+}
