@@ -60,7 +60,7 @@ func (e *PublishError) Error() string {
 // of that request may be stored twice, with the same UUID. The error is the
 // first of the results', nil if all were stored.
 func (c *Client) Publish(ctx context.Context, channel string, events []Event) ([]Result, error) {
-	return c.publish(ctx, channel, events, func(ctx context.Context, req *pubsubpb.PublishRequest) (res *pubsubpb.PublishResponse, err error) {
+	return c.publish(ctx, channel, events, publishTries, func(ctx context.Context, req *pubsubpb.PublishRequest) (res *pubsubpb.PublishResponse, err error) {
 		err = c.unary(ctx, "Publish", channel, func(ctx context.Context, api pubsubpb.PubSubClient, opts ...grpc.CallOption) (err error) {
 			res, err = api.Publish(ctx, req, opts...)
 			return err
@@ -72,8 +72,8 @@ func (c *Client) Publish(ctx context.Context, channel string, events []Event) ([
 // sender sends one request and returns the response to it.
 type sender func(context.Context, *pubsubpb.PublishRequest) (*pubsubpb.PublishResponse, error)
 
-func (c *Client) publish(ctx context.Context, channel string, events []Event, send sender) ([]Result, error) {
-	job := &publishing{channel: channel, results: make([]Result, len(events)), events: make([]*pubsubpb.ProducerEvent, len(events)), send: send}
+func (c *Client) publish(ctx context.Context, channel string, events []Event, tries int, send sender) ([]Result, error) {
+	job := &publishing{channel: channel, tries: tries, results: make([]Result, len(events)), events: make([]*pubsubpb.ProducerEvent, len(events)), send: send}
 	for i, e := range events {
 		id := e.ID
 		if id == "" {
@@ -113,6 +113,7 @@ var errUnsent = errors.New("not sent, since an earlier request failed")
 // publishing is one call of Publish.
 type publishing struct {
 	channel string
+	tries   int // at events that the org refuses
 	events  []*pubsubpb.ProducerEvent
 	results []Result
 	send    sender
@@ -147,8 +148,8 @@ func eventSize(e *pubsubpb.ProducerEvent) int {
 	return len(e.GetPayload()) + len(e.GetId()) + len(e.GetSchemaId()) + 32
 }
 
-// settle sends one part until each of its events is stored or has failed too
-// often. An error means that the call itself failed.
+// settle sends one part until each of its events is stored or has been refused
+// too often. An error means that the call itself failed.
 func (p *publishing) settle(ctx context.Context, part []int) error {
 	for attempt := 1; len(part) > 0; attempt++ {
 		req := &pubsubpb.PublishRequest{TopicName: p.channel}
@@ -166,7 +167,7 @@ func (p *publishing) settle(ctx context.Context, part []int) error {
 			return err
 		}
 		part = p.note(part, res)
-		if len(part) == 0 || attempt == publishTries {
+		if len(part) == 0 || attempt == p.tries {
 			return nil
 		}
 		if err := backoff.Sleep(ctx, (backoff.Policy{Base: 500 * time.Millisecond, Max: 8 * time.Second}).Wait(attempt, 0)); err != nil {

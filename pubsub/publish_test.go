@@ -259,3 +259,32 @@ func TestPublish_ServiceAway_SaysWhatIsNotKnown(t *testing.T) {
 		})
 	}
 }
+
+func TestPublisher_Send_LeavesRefusedEventsToTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		strict := &strictPublish{t: t, failEvery: 3}
+		f := newOrg(t)
+		f.onPublish = strict.handle
+		p, err := f.client(t).Publisher(shipments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := make([]pubsub.Event, 5)
+		for i := range events {
+			events[i] = pubsub.Event{ID: fmt.Sprint(i), Payload: []byte{1}}
+		}
+		began := time.Now()
+		results, err := p.Send(t.Context(), events)
+		if _, refused := errors.AsType[*pubsub.PublishError](err); !refused {
+			t.Errorf("error %v, want the refusal", err)
+		}
+		for i, r := range results {
+			if (r.Err != nil) != (i == 2) {
+				t.Errorf("result %d: %v", i, r.Err)
+			}
+		}
+		if strict.requests != 1 || time.Since(began) > time.Second {
+			t.Errorf("%d requests in %v, want one at once", strict.requests, time.Since(began))
+		}
+	})
+}

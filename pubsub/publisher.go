@@ -43,7 +43,15 @@ func (c *Client) Publisher(channel string) (*Publisher, error) {
 // Publish is Client.Publish over the stream. Many goroutines may call it; each
 // call keeps the order of its own events.
 func (p *Publisher) Publish(ctx context.Context, events []Event) ([]Result, error) {
-	return p.client.publish(ctx, p.channel, events, p.send)
+	return p.client.publish(ctx, p.channel, events, publishTries, p.send)
+}
+
+// Send is Publish without further attempts at events that the org refuses:
+// those that it takes are known at once, and what to do about the others is for
+// the caller to say. Each call keeps the order of its own events, and no event
+// of it is sent after a later one.
+func (p *Publisher) Send(ctx context.Context, events []Event) ([]Result, error) {
+	return p.client.publish(ctx, p.channel, events, 1, p.send)
 }
 
 // Close ends the stream and waits for its goroutine. Calls of Publish that are
