@@ -24,10 +24,14 @@ func (b *Bridge) Check(ctx context.Context, report func(Finding)) bool {
 	c := &checker{b: b, report: report, ok: true}
 	reached := c.kafka(ctx)
 	c.registry(ctx)
+	loggedIn := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(b.orgs)) {
-		c.org(ctx, b.orgs[name])
+		loggedIn[name] = c.org(ctx, b.orgs[name])
 	}
-	if reached {
+	for _, o := range b.outbound {
+		c.flow(ctx, o, reached, loggedIn[o.names.org])
+	}
+	if reached && len(b.channels) > 0 {
 		c.positions(ctx)
 	}
 	return c.ok
@@ -112,11 +116,11 @@ func (c *checker) registry(ctx context.Context) {
 	c.line(partRegistry, "reach the registry", c.b.cfg.Registry.URL, c.b.registry.Check(ctx))
 }
 
-func (c *checker) org(ctx context.Context, o *org) {
+func (c *checker) org(ctx context.Context, o *org) (loggedIn bool) {
 	part := partOrg(o.name)
 	err := o.login(ctx)
 	if !c.line(part, "log in with "+o.cfg.Auth.Method, "org "+o.id(), err) {
-		return
+		return false
 	}
 	c.version(ctx, o, part)
 	skew, err := o.rest.ClockSkew(ctx)
@@ -136,6 +140,7 @@ func (c *checker) org(ctx context.Context, o *org) {
 			c.line(part, "channel "+ch.capture.Channel, "can subscribe", checkChannel(ctx, o, ch.capture.Channel))
 		}
 	}
+	return true
 }
 
 func (c *checker) version(ctx context.Context, o *org, part string) {

@@ -16,13 +16,16 @@ import (
 	"sfbridge/salesforce"
 	"sfbridge/schemas"
 	"sfbridge/writeback"
+	"sfbridge/writeback/rows"
 )
 
 // outbound is one flow out of Kafka at work: write-back into an object, or the
 // publishing of a platform event.
 type outbound struct {
-	names flowNames
-	flow  outFlow
+	names   flowNames
+	flow    outFlow
+	rows    rows.Config // of write-back, names with the org's namespace
+	channel string      // of publish
 	// retryable tells whether an error of the flow's Prepare may pass.
 	retryable func(error) bool
 	log       *slog.Logger
@@ -86,7 +89,7 @@ func (b *Bridge) buildWriteback(w *Writeback, reg prometheus.Registerer) error {
 	if err != nil {
 		return err
 	}
-	out.flow = wf
+	out.flow, out.rows = wf, rc
 	b.outbound = append(b.outbound, out)
 	return nil
 }
@@ -105,7 +108,7 @@ func (b *Bridge) buildPublish(p *Publish, reg prometheus.Registerer) error {
 	if err != nil {
 		return err
 	}
-	out.flow = pf
+	out.flow, out.channel = pf, EventChannel(o.cfg.Namespace.Name(p.Event))
 	b.outbound = append(b.outbound, out)
 	return nil
 }

@@ -20,6 +20,7 @@ type Status struct {
 	At          time.Time        `json:"at"`
 	Members     []MemberStatus   `json:"members"`
 	Channels    []PositionStatus `json:"channels"`
+	Flows       []FlowStatus     `json:"flows"`
 	DeadLetters int64            `json:"dead_letters_at_most"` // offsets in the topic now, transaction markers included
 	Limits      []LimitStatus    `json:"api_limits"`
 	Problems    []string         `json:"problems,omitempty"` // sides that could not be asked
@@ -56,8 +57,17 @@ type LimitStatus struct {
 	Remaining int64  `json:"remaining"`
 }
 
-// limitsShown are the limits that capture lives by.
-var limitsShown = []string{"DailyApiRequests", "DailyDeliveredPlatformEvents"}
+// limitsShown are the limits that the bridge lives by.
+func (b *Bridge) limitsShown() []string {
+	names := []string{"DailyApiRequests", "DailyDeliveredPlatformEvents"}
+	if len(b.cfg.Writebacks) > 0 {
+		names = append(names, "DailyBulkApiBatches") // ingest jobs of Bulk API 2.0 count as batches
+	}
+	if len(b.cfg.Publishes) > 0 {
+		names = append(names, "HourlyPublishedPlatformEvents")
+	}
+	return names
+}
 
 // Status asks Kafka and the orgs. A side that does not answer is a line in
 // Problems; Kafka not answering is an error, since all else lives there.
@@ -66,14 +76,17 @@ func (b *Bridge) Status(ctx context.Context) (*Status, error) {
 	if err := b.kafka.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	positions, err := b.positions(ctx)
-	if err != nil {
-		return nil, err
+	if len(b.channels) > 0 {
+		positions, err := b.positions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, ch := range b.channels {
+			st.Channels = append(st.Channels, b.positionStatus(ch, positions, st.At))
+		}
+		b.statusMembers(ctx, st)
 	}
-	for _, ch := range b.channels {
-		st.Channels = append(st.Channels, b.positionStatus(ch, positions, st.At))
-	}
-	b.statusMembers(ctx, st)
+	b.statusFlows(ctx, st)
 	b.statusDeadLetters(ctx, st)
 	for _, o := range b.orgs {
 		b.statusLimits(ctx, o, st)
@@ -162,7 +175,7 @@ func (b *Bridge) statusLimits(ctx context.Context, o *org, st *Status) {
 		st.Problems = append(st.Problems, fmt.Sprintf("org %s: limits: %v", o.name, err))
 		return
 	}
-	for _, name := range limitsShown {
+	for _, name := range b.limitsShown() {
 		if l, ok := limits[name]; ok {
 			st.Limits = append(st.Limits, LimitStatus{Org: o.name, Name: name, Max: l.Max, Remaining: l.Remaining})
 		}

@@ -17,7 +17,8 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run everything in one process with nothing to install: a simulated org with people at work in it, an embedded Kafka and Schema Registry, and the bridge."`
 	Run     runCmd     `cmd:"" help:"Run the bridge."`
 	Check   checkCmd   `cmd:"" help:"Reach each side and say, line by line, what works and what to do about what does not."`
-	Status  statusCmd  `cmd:"" help:"Show positions, processes, limits and dead letters of a bridge."`
+	Status  statusCmd  `cmd:"" help:"Show positions, flows, processes, limits and dead letters of a bridge."`
+	DLQ     dlqCmd     `cmd:"" name:"dlq" help:"List, show and retry dead letters."`
 	Sim     simCmd     `cmd:"" help:"Run a simulated Salesforce org alone."`
 	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
 }

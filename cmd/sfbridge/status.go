@@ -42,6 +42,23 @@ func (c *statusCmd) Run(ctx context.Context, io streams) error {
 
 func printStatus(w io.Writer, st *bridge.Status) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	if len(st.Channels) > 0 {
+		printChannels(t, st)
+	}
+	if len(st.Flows) > 0 {
+		printFlows(t, st)
+	}
+	for _, l := range st.Limits {
+		fmt.Fprintf(t, "%s %s\t%d of %d left\n", l.Org, l.Name, l.Remaining, l.Max)
+	}
+	fmt.Fprintf(t, "dead letters\tat most %d (sfbridge dlq list)\n", st.DeadLetters)
+	for _, p := range st.Problems {
+		fmt.Fprintf(t, "not known\t%s\n", p)
+	}
+	return t.Flush()
+}
+
+func printChannels(t io.Writer, st *bridge.Status) {
 	fmt.Fprintln(t, "CHANNEL\tLAST CHANGE\tPOSITION TAKEN\tWINDOW LEFT\tEVENTS\tRECORDS\tREPLAY ID")
 	for _, ch := range st.Channels {
 		if !ch.Known {
@@ -61,14 +78,18 @@ func printStatus(w io.Writer, st *bridge.Status) error {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%v%s\n", m.Host, m.PID, ago(st.At, m.Started), m.Lanes, other)
 	}
 	fmt.Fprintln(t)
-	for _, l := range st.Limits {
-		fmt.Fprintf(t, "%s %s\t%d of %d left\n", l.Org, l.Name, l.Remaining, l.Max)
+}
+
+func printFlows(t io.Writer, st *bridge.Status) {
+	fmt.Fprintln(t, "FLOW\tKIND\tWAITING AT MOST\tPROCESSES\tGROUP")
+	for _, f := range st.Flows {
+		waiting := fmt.Sprintf("%d records", f.Lag)
+		if !f.Started {
+			waiting += ", never committed"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\n", f.Flow, f.Kind, waiting, f.Processes, f.Group)
 	}
-	fmt.Fprintf(t, "dead letters\t%d\n", st.DeadLetters)
-	for _, p := range st.Problems {
-		fmt.Fprintf(t, "not known\t%s\n", p)
-	}
-	return t.Flush()
+	fmt.Fprintln(t)
 }
 
 func ago(now, t time.Time) string {
