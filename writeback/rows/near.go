@@ -12,7 +12,7 @@ func (m *Mapper) nearFields(name string) string {
 	names := make([]string, 0, len(m.object.Fields))
 	for i := range m.object.Fields {
 		f := &m.object.Fields[i]
-		if strings.EqualFold(f.Label, name) {
+		if strings.EqualFold(f.Label, name) && !strings.EqualFold(f.Name, name) {
 			return fmt.Sprintf(" (%q is the label of %s)", name, f.Name)
 		}
 		names = append(names, f.Name)
