@@ -16,6 +16,7 @@ type arena struct {
 	records []kafka.Record
 	aside   []string // reasons of the dead letters among the records
 	gaps    []event.ChangeType
+	echoes  echoCount
 }
 
 // count counts what came to pass once the records are committed: a response
@@ -27,6 +28,7 @@ func (a *arena) count(m *metrics) {
 	for _, t := range a.gaps {
 		m.gaps.WithLabelValues(string(t), "kept").Inc()
 	}
+	a.echoes.count()
 }
 
 // arenas are those whose transactions are committed. Those of failed ones are
@@ -46,7 +48,7 @@ func (p *arenas) take(events []event.Raw) *arena {
 		a = new(arena)
 	}
 	a.buf, a.headers, a.records = a.buf[:0], a.headers[:0], a.records[:0]
-	a.aside, a.gaps = a.aside[:0], a.gaps[:0]
+	a.aside, a.gaps, a.echoes = a.aside[:0], a.gaps[:0], echoCount{}
 	a.reserve(size)
 	if n := headersPerRecord * len(events); cap(a.headers) < n {
 		a.headers = make([]kafka.Header, 0, n)

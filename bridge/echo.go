@@ -1,13 +1,17 @@
 package bridge
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sfbridge/event"
 	"sfbridge/kafka"
+	"sfbridge/schemas"
 	"sfbridge/writeback/echo"
 )
 
@@ -21,8 +25,12 @@ var echoTrue = []byte("true")
 type echoes struct {
 	announcer *echo.Announcer
 	registry  *echo.Registry
+	written   []writtenObject
 	counted   *prometheus.CounterVec
 }
+
+// writtenObject is an object of an org that flows write.
+type writtenObject struct{ org, object string }
 
 // Outcomes of events that carry this bridge's change origin.
 const (
@@ -49,8 +57,92 @@ func (b *Bridge) buildEchoes(reg prometheus.Registerer) {
 		}, []string{"org", "channel", "outcome"}),
 	}
 	reg.MustRegister(e.counted)
+	for i := range b.cfg.Writebacks {
+		w := &b.cfg.Writebacks[i]
+		e.written = append(e.written, writtenObject{w.Org, b.cfg.Orgs[w.Org].Namespace.Name(w.Rows.Object)})
+	}
 	b.onClose("announcements of writes", e.announcer.Close)
 	b.echoes = e
+}
+
+// echoJudge judges the events of one channel. Nil judges none.
+type echoJudge struct {
+	*echo.Judge
+	e            *echoes
+	org, channel string
+	drop         bool
+}
+
+// judge makes the judge of a channel's events.
+func (e *echoes) judge(ch *channel) *echoJudge {
+	if e == nil || !strings.HasPrefix(ch.capture.Channel, "/data/") {
+		return nil
+	}
+	return &echoJudge{
+		Judge: e.registry.Judge(ch.capture.Org), e: e,
+		org: ch.capture.Org, channel: ch.capture.Channel, drop: ch.capture.DropEchoes,
+	}
+}
+
+// begin begins a response.
+func (j *echoJudge) begin() {
+	if j != nil {
+		j.Begin()
+	}
+}
+
+// event tells whether a change event has this bridge's origin, so that its
+// records have to be judged.
+func (j *echoJudge) event(codec *schemas.Codec, payload []byte, h *event.Header) bool {
+	if j == nil || !j.Own(h) {
+		return false
+	}
+	j.Event(codec, payload, h)
+	return true
+}
+
+// record judges one record of the event.
+func (j *echoJudge) record(ctx context.Context, n *echoCount, h *event.Header, id string) (ok bool, err error) {
+	if j.e.writes(j.org, h.EntityName) {
+		ok, err = j.Echo(ctx, id)
+	}
+	n.j = j
+	switch {
+	case err != nil:
+	case !ok:
+		n.unannounced++
+	case j.drop:
+		n.dropped++
+	default:
+		n.marked++
+	}
+	return ok, err
+}
+
+// writes tells whether a flow writes an object: only then can a change be an
+// echo.
+func (e *echoes) writes(org, object string) bool {
+	return slices.ContainsFunc(e.written, func(w writtenObject) bool {
+		return w.org == org && strings.EqualFold(w.object, object)
+	})
+}
+
+// echoCount counts what became of the records of a response that carry this
+// bridge's origin.
+type echoCount struct {
+	j                            *echoJudge
+	marked, dropped, unannounced int
+}
+
+func (n *echoCount) count() {
+	if n.j == nil {
+		return
+	}
+	for outcome, count := range map[string]int{
+		echoMarked: n.marked, echoDropped: n.dropped, echoNotAnnounced: n.unannounced,
+	} {
+		n.j.e.counted.WithLabelValues(n.j.org, n.j.channel, outcome).Add(float64(count))
+	}
 }
 
 // announcer is what a flow into an object announces its writes to: nil if

@@ -27,7 +27,7 @@ const (
 	headerSchemaID    = "sf_schema_id"
 	headerOrigin      = "sf_origin"
 
-	headersPerRecord = 9
+	headersPerRecord = 10 // with sf_echo
 )
 
 var (
@@ -56,6 +56,7 @@ type encoder struct {
 	lastID event.SchemaID
 	header event.Header
 	stamp  stamp
+	echoes *echoJudge // nil if nothing is both captured and written
 }
 
 // stamp is the text of the last commit timestamp: those of neighbours are
@@ -77,6 +78,7 @@ func newEncoder(b *Bridge, ch *channel) *encoder {
 		b: b, ch: ch,
 		source: []byte("/salesforce/" + ch.org.id() + ch.capture.Channel),
 		routes: make(map[event.SchemaID]*route),
+		echoes: b.echoes.judge(ch),
 	}
 }
 
@@ -88,6 +90,7 @@ func (e *encoder) encode(ctx context.Context, batch pubsub.Batch) (unit, error) 
 	a := e.b.arenas.take(batch.Events)
 	t := e.ch.tracker
 	start := t.save()
+	e.echoes.begin()
 	for i := range batch.Events {
 		ev := &batch.Events[i]
 		n := len(a.records)
@@ -154,10 +157,20 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		ceType = []byte("com.salesforce." + h.EntityName + "." + string(h.ChangeType))
 		r.types[h.ChangeType] = ceType
 	}
+	own := e.echoes.event(r.codec, ev.Payload, h)
 	room := len(ev.Payload) + headerRoom(h)
 	for i, id := range h.RecordIDs {
 		if i == 2 {
 			crashpoint.Here("inside-event")
+		}
+		var echo bool
+		if own {
+			if echo, err = e.echoes.record(ctx, &a.echoes, h, id); err != nil {
+				return err
+			}
+			if echo && e.ch.capture.DropEchoes {
+				continue
+			}
 		}
 		key := a.copy(id)
 		a.reserve(room)
@@ -166,7 +179,7 @@ func (e *encoder) change(ctx context.Context, a *arena, r *route, ev *event.Raw)
 		rec := kafka.Record{
 			Topic: r.topic, Partition: kafka.AnyPartition, Key: key,
 			Value:   a.buf[start:len(a.buf):len(a.buf)],
-			Headers: e.headers(a, r, shared, ceType, key),
+			Headers: e.headers(a, r, shared, ceType, key, echo),
 			Time:    time.UnixMilli(committed),
 		}
 		if err := e.add(ctx, a, r, ev, rec); err != nil {
@@ -204,7 +217,7 @@ func (e *encoder) platform(ctx context.Context, a *arena, r *route, ev *event.Ra
 	value := a.buf[start:len(a.buf):len(a.buf)]
 	return e.add(ctx, a, r, ev, kafka.Record{
 		Topic: r.topic, Partition: kafka.AnyPartition, Key: key, Value: value,
-		Headers: e.headers(a, r, e.shared(a, ev, created), r.types[""], key),
+		Headers: e.headers(a, r, e.shared(a, ev, created), r.types[""], key, false),
 		Time:    time.UnixMilli(created),
 	})
 }
@@ -249,7 +262,7 @@ func (e *encoder) shared(a *arena, ev *event.Raw, ms int64) sharedHeaders {
 	return sharedHeaders{id: a.copy(ev.UUID), time: a.copyBytes(e.stamp.of(ms)), replay: a.hex(ev.ReplayID)}
 }
 
-func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject []byte) []kafka.Header {
+func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject []byte, echo bool) []kafka.Header {
 	start := len(a.headers)
 	a.header(headerSpecVersion, specVersion)
 	a.header(headerID, s.id)
@@ -260,6 +273,9 @@ func (e *encoder) headers(a *arena, r *route, s sharedHeaders, ceType, subject [
 	a.header(headerReplayID, s.replay)
 	a.header(headerSchemaID, r.schemaID)
 	a.header(headerOrigin, originStream)
+	if echo {
+		a.header(headerEcho, echoTrue)
+	}
 	return a.takeHeaders(start)
 }
 

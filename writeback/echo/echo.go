@@ -11,6 +11,9 @@
 package echo
 
 import (
+	"iter"
+	"slices"
+
 	"sfbridge/salesforce"
 	"sfbridge/writeback/rows"
 )
@@ -33,13 +36,24 @@ type Pair struct {
 type Batch struct {
 	Org      string // name of the org in the configuration
 	Object   string
-	KeyField string // external id field, "" if rows are told by record id
+	KeyField string // external id field, "" or "Id" if rows are told by record id
 	Writes   []Write
+	// Each gives the writes in place of Writes, for batches that are too large to
+	// lie in memory twice. It may use one slice of fields for all of them.
+	Each iter.Seq[Write]
 }
 
-// Announcer tells of writes before they are made. The nil *Announcer announces
-// nothing, for objects that nobody captures.
-type Announcer struct{}
+func (b *Batch) each() iter.Seq[Write] {
+	if b.Each != nil {
+		return b.Each
+	}
+	return slices.Values(b.Writes)
+}
 
-// Announced is a batch that was announced.
-type Announced struct{}
+// keyField is the external id field, "" if record ids tell the rows.
+func (b *Batch) keyField() string {
+	if b.KeyField == "Id" {
+		return ""
+	}
+	return b.KeyField
+}
