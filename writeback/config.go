@@ -1,6 +1,9 @@
 package writeback
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -61,3 +64,45 @@ const (
 	NewerWins     Conflict = "newer-wins"      // skip a record whose version is not after the row's
 	SkipIfChanged Conflict = "skip-if-changed" // skip a record if the row changed after the record's version
 )
+
+// fill checks the configuration and sets what was left out.
+func (cfg *Config) fill() error {
+	switch {
+	case cfg.Kafka == nil, cfg.Decoder == nil, cfg.API == nil:
+		return errors.New("write-back needs Kafka, a decoder and the org's API")
+	case cfg.Consumer.Topic == "" || cfg.Consumer.Group == "":
+		return errors.New("write-back needs a topic and a consumer group")
+	case cfg.Rows.Object == "":
+		return errors.New("write-back needs an object")
+	case cfg.DeadLetterTopic == "":
+		return errors.New("write-back needs a topic for dead letters")
+	case cfg.Reserve < 0 || cfg.Reserve >= 1:
+		return fmt.Errorf("reserve %g: want a share of the day's API calls, from 0 to below 1", cfg.Reserve)
+	case cfg.Scarce < 0 || cfg.Scarce > 1:
+		return fmt.Errorf("scarce %g: want a share of the day's API calls, from 0 to 1", cfg.Scarce)
+	}
+	if cfg.Name == "" {
+		cfg.Name = cfg.Consumer.Topic + "/" + cfg.Org + "/" + cfg.Rows.Object
+	}
+	if cfg.Format == "" {
+		cfg.Format = schemas.Auto
+	}
+	if cfg.Conflict == "" {
+		cfg.Conflict = Overwrite
+	}
+	cfg.BulkAbove = cmp.Or(cfg.BulkAbove, 2000)
+	if cfg.BulkAbove < 0 || cfg.Bulk == nil {
+		cfg.BulkAbove = 0 // never, from here on
+	}
+	cfg.BulkRows = cmp.Or(max(0, cfg.BulkRows), 100_000)
+	cfg.InFlight = cmp.Or(max(0, cfg.InFlight), 5)
+	cfg.MaxWait = cmp.Or(max(0, cfg.MaxWait), 250*time.Millisecond)
+	cfg.Attempts = cmp.Or(max(0, cfg.Attempts), 8)
+	cfg.Reserve = cmp.Or(cfg.Reserve, 0.1)
+	cfg.Scarce = cmp.Or(cfg.Scarce, 0.25)
+	cfg.Drain = cmp.Or(max(0, cfg.Drain), 30*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}

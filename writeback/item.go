@@ -26,11 +26,21 @@ type item struct {
 	under []*item
 	plain *rows.Row // the row before older ones were merged into it; nil if none were
 
+	lane     *lane     // of the scheduler
 	alone    bool      // not to be merged with others
 	moved    bool      // sent on to the record that its own was merged into; that is done once
 	remapped bool      // mapped again after the org refused a field; that is done once
 	limit    int       // rows that a call with this one may have; 0: no limit
 	after    time.Time // not to be tried before
+	refused  time.Time // for the first time
+}
+
+// own is the row of the item's own record; nil if it has none.
+func (it *item) own() *rows.Row {
+	if it.plain != nil {
+		return it.plain
+	}
+	return it.row
 }
 
 // batch is what goes into one call or job: one operation, shape and target, no
@@ -40,6 +50,8 @@ type batch struct {
 	target *target
 	items  []*item
 	api    string // apiREST, apiCollections or apiBulk
+
+	parents []string // of the rows as they were when the batch was made
 }
 
 // The APIs, values of the label of sfbridge_writeback_calls_total.

@@ -21,8 +21,7 @@ type note struct {
 	Jobs    []string `json:"jobs,omitempty"`    // bulk jobs that may still write
 }
 
-// maxNote is how long a note may be (offset.metadata.max.bytes of the brokers).
-const maxNote = 4096
+const maxNote = kafka.MaxNoteBytes
 
 func (n *note) empty() bool { return len(n.Inserts)+len(n.Made)+len(n.Jobs) == 0 }
 
@@ -129,6 +128,34 @@ func newNotebook(s noter) *notebook {
 	return b
 }
 
+// adopt takes over a note of the owner before. Its jobs are kept until
+// jobsEnded; of its inserts, those that are delivered again have their own say.
+func (b *notebook) adopt(tp kafka.TopicPartition, text string, n *note) {
+	p := b.page(tp)
+	p.text = text
+	for _, id := range n.Jobs {
+		p.jobs[id] = struct{}{}
+	}
+	for set, runs := range map[*map[int64]struct{}]spans{&p.inserts: n.Inserts, &p.made: n.Made} {
+		for _, x := range runs {
+			for o := x.from; o <= x.to && o-x.from < maxNote*100; o++ {
+				(*set)[o] = struct{}{}
+			}
+		}
+	}
+}
+
+// jobsEnded drops jobs that do nothing more.
+func (b *notebook) jobsEnded(ids []string) {
+	<-b.turn
+	defer func() { b.turn <- struct{}{} }()
+	for _, p := range b.pages {
+		for _, id := range ids {
+			delete(p.jobs, id)
+		}
+	}
+}
+
 // take waits for the turn to write notes.
 func (b *notebook) take(ctx context.Context) error {
 	select {
@@ -154,6 +181,7 @@ func (b *notebook) pagesOf(items []*item) map[kafka.TopicPartition]*page {
 	for _, it := range items {
 		tp := kafka.TopicPartition{Topic: it.d.Topic, Partition: it.d.Partition}
 		ps[tp] = b.page(tp)
+		maps.Copy(ps, b.pagesOf(it.under))
 	}
 	return ps
 }
@@ -218,16 +246,10 @@ func (n *batchNotes) jobBegins(ctx context.Context, id string) error {
 
 // jobEnded takes the note of a job back, with the next one that is written.
 func (n *batchNotes) jobEnded(id string) {
-	b := n.book
-	<-b.turn
-	defer func() { b.turn <- struct{}{} }()
-	for _, p := range b.pages {
-		delete(p.jobs, id)
-	}
+	n.book.jobsEnded([]string{id})
 }
 
-// flush brings notes up to date that say more than is true, before a share is
-// given up in order.
+// flush brings notes up to date that say more than is true.
 func (b *notebook) flush(ctx context.Context) error {
 	if err := b.take(ctx); err != nil {
 		return err
