@@ -48,7 +48,7 @@ func (f *Flow) bulkTakes(r *rows.Row) bool {
 			return false
 		}
 	}
-	return r.Key != csvNull && !f.jobs.resting()
+	return r.Key != csvNull && f.target.Load().mapper.BulkOK() && !f.jobs.resting()
 }
 
 // sendBulk writes a batch in one job and returns a verdict for each item, or a

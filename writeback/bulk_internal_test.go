@@ -474,23 +474,24 @@ func TestBulk_RowsThatCSVCannotSay(t *testing.T) {
 }
 
 func TestBulk_TakesWhatCanBeLookedUp(t *testing.T) {
-	f := &Flow{}
-	for _, tc := range []struct {
-		row  rows.Row
-		want bool
-	}{
-		{rows.Row{Op: rows.Insert}, false},
-		{rows.Row{Op: rows.Insert, Key: "E-1"}, true},
-		{rows.Row{Op: rows.Upsert, Key: "E-1"}, true},
-		{rows.Row{Op: rows.Update, Key: "E-1"}, true},
-		{rows.Row{Op: rows.Delete, Key: "E-1"}, true},
-		{rows.Row{Op: rows.Undelete, Key: "E-1"}, false},
-		{rows.Row{Op: rows.Upsert, Key: csvNull}, false},
-		{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Null}}}, true},
-		{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Text, Text: csvNull}}}, false},
-	} {
-		if got := f.bulkTakes(&tc.row); got != tc.want {
-			t.Errorf("%+v: %v", tc.row, got)
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		for _, tc := range []struct {
+			row  rows.Row
+			want bool
+		}{
+			{rows.Row{Op: rows.Insert}, false},
+			{rows.Row{Op: rows.Insert, Key: "E-1"}, true},
+			{rows.Row{Op: rows.Upsert, Key: "E-1"}, true},
+			{rows.Row{Op: rows.Update, Key: "E-1"}, true},
+			{rows.Row{Op: rows.Delete, Key: "E-1"}, true},
+			{rows.Row{Op: rows.Undelete, Key: "E-1"}, false},
+			{rows.Row{Op: rows.Upsert, Key: csvNull}, false},
+			{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Null}}}, true},
+			{rows.Row{Op: rows.Upsert, Key: "E-1", Values: []rows.Value{{Kind: rows.Text, Text: csvNull}}}, false},
+		} {
+			if got := r.f.bulkTakes(&tc.row); got != tc.want {
+				t.Errorf("%+v: %v", tc.row, got)
+			}
 		}
-	}
+	})
 }

@@ -28,7 +28,22 @@ type rig struct {
 	org    *orgsim.Org
 	f      *Flow
 	notes  *jobBook
+	other  string // id of a user who is not the flow's
 	target *target
+	forbid string // path that a gateway in front of the org lets nobody go
+}
+
+// RoundTrip is the gateway in front of the org.
+func (g *gateway) RoundTrip(req *http.Request) (*http.Response, error) {
+	if g.r.forbid != "" && strings.Contains(req.URL.Path, g.r.forbid) {
+		return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
+	}
+	return g.Transport.RoundTrip(req)
+}
+
+type gateway struct {
+	*http.Transport
+	r *rig
 }
 
 // rigSession logs in anew when its token is not taken.
@@ -111,8 +126,9 @@ func newRig(t *testing.T, in orgsim.Config, mapping rows.Config, change ...func(
 		_ = server.Close()
 		<-served
 	})
+	r := &rig{t: t, org: org, notes: &jobBook{}}
 	api, err := salesforce.New(salesforce.Config{
-		Session: &rigSession{org: org}, APIVersion: org.APIVersion(), HTTPClient: &http.Client{Transport: transport}, Attempts: 1,
+		Session: &rigSession{org: org}, APIVersion: org.APIVersion(), HTTPClient: &http.Client{Transport: &gateway{transport, r}}, Attempts: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +137,7 @@ func newRig(t *testing.T, in orgsim.Config, mapping rows.Config, change ...func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, org: org, notes: &jobBook{}, f: &Flow{cfg: Config{Rows: mapping, API: api, Bulk: jobs}, log: slog.New(slog.DiscardHandler)}}
+	r.f = &Flow{cfg: Config{Rows: mapping, API: api, Bulk: jobs}, log: slog.New(slog.DiscardHandler)}
 	for _, fn := range change {
 		fn(&r.f.cfg)
 	}
