@@ -53,7 +53,7 @@ func hasAll(t *testing.T, text string, parts ...string) {
 	}
 }
 
-var commands = []string{"demo", "run", "check", "status", "sim", "version"}
+var commands = []string{"demo", "run", "check", "status", "dlq list", "dlq show", "dlq retry", "sim", "version"}
 
 func TestCommandLine_Mistakes_Give2AndPointToHelp(t *testing.T) {
 	for _, args := range [][]string{
@@ -86,7 +86,7 @@ func TestHelp_Gives0_AndEveryCommandHasAnExample(t *testing.T) {
 	}
 	hasAll(t, out, commands...)
 	for _, c := range commands {
-		code, out, _ := sfbridge(c, "--help")
+		code, out, _ := sfbridge(append(strings.Fields(c), "--help")...)
 		if code != 0 {
 			t.Errorf("%s --help: exit code %d", c, code)
 		}
