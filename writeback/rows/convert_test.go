@@ -115,11 +115,20 @@ func TestC17_Text_LengthIsCountedAsTheOrgCountsIt(t *testing.T) {
 
 func TestBoolean(t *testing.T) {
 	check(t, upserts(t, "Paid__c"), "Paid__c", []conversion{
-		{in: true, want: true}, {in: false, want: false},
-		{in: "true", want: true}, {in: "TRUE", want: true}, {in: "False", want: false},
-		{in: n("1"), want: true}, {in: n("0"), want: false}, {in: "1", want: true}, {in: "0", want: false}, {in: n("1.0"), want: true},
+		{in: true, want: true},
+		{in: false, want: false},
+		{in: "true", want: true},
+		{in: "TRUE", want: true},
+		{in: "False", want: false},
+		{in: n("1"), want: true},
+		{in: n("0"), want: false},
+		{in: "1", want: true},
+		{in: "0", want: false},
+		{in: n("1.0"), want: true},
 		{in: nil, want: nil},
-		{in: "yes", not: "neither true nor false"}, {in: "", not: "neither true nor false"}, {in: n("2"), not: "neither true nor false"},
+		{in: "yes", not: "neither true nor false"},
+		{in: "", not: "neither true nor false"},
+		{in: n("2"), not: "neither true nor false"},
 		{in: []any{}, not: "a list"},
 	})
 }
@@ -127,10 +136,19 @@ func TestBoolean(t *testing.T) {
 func TestNumbers_KeepTheirDigits(t *testing.T) {
 	m := upserts(t, "Count__c", "Big__c", "Total__c", "Rate__c")
 	check(t, m, "Count__c", []conversion{
-		{in: n("5"), want: n("5")}, {in: "5", want: n("5")}, {in: n("5.0"), want: n("5")}, {in: n("-0"), want: n("0")}, {in: n("1e2"), want: n("100")},
-		{in: n("2147483647"), want: n("2147483647")}, {in: n("2147483648"), not: "outside -2147483648 to 2147483647"},
-		{in: n("-2147483648"), want: n("-2147483648")}, {in: n("-2147483649"), not: "outside"},
-		{in: n("5.5"), not: "a fraction"}, {in: "", want: nil}, {in: nil, want: nil}, {in: true, not: "true or false where the field takes a number"},
+		{in: n("5"), want: n("5")},
+		{in: "5", want: n("5")},
+		{in: n("5.0"), want: n("5")},
+		{in: n("-0"), want: n("0")},
+		{in: n("1e2"), want: n("100")},
+		{in: n("2147483647"), want: n("2147483647")},
+		{in: n("2147483648"), not: "outside -2147483648 to 2147483647"},
+		{in: n("-2147483648"), want: n("-2147483648")},
+		{in: n("-2147483649"), not: "outside"},
+		{in: n("5.5"), not: "a fraction"},
+		{in: "", want: nil},
+		{in: nil, want: nil},
+		{in: true, not: "true or false where the field takes a number"},
 	})
 	check(t, m, "Big__c", []conversion{
 		{in: n("9223372036854775807"), want: n("9223372036854775807")}, {in: n("9223372036854775808"), not: "outside"},
@@ -141,7 +159,8 @@ func TestNumbers_KeepTheirDigits(t *testing.T) {
 		{in: n("0.005"), want: n("0.005")}, // the org rounds
 		{in: n("-1.5E-1"), want: n("-0.15")},
 		{in: " 7 ", want: n("7")},
-		{in: "abc", not: "not a number"}, {in: map[string]any{}, not: "an object where the field takes a number"},
+		{in: "abc", not: "not a number"},
+		{in: map[string]any{}, not: "an object where the field takes a number"},
 	})
 	check(t, m, "Rate__c", []conversion{{in: n("100"), want: n("100")}, {in: n("1000"), not: "4 digits before the point, and the field holds 3"}})
 }
@@ -183,9 +202,14 @@ func TestC20_DatesAndTimes_NeverPassThroughATimeZone(t *testing.T) {
 	defer func() { time.Local = here }()
 	m := upserts(t, "Due__c", "At__c", "Pickup__c")
 	check(t, m, "Due__c", []conversion{
-		{in: "1970-01-01", want: "1970-01-01"}, {in: "2024-02-29", want: "2024-02-29"}, {in: "1583-10-15", want: "1583-10-15"},
-		{in: " 2024-02-29 ", want: "2024-02-29"}, {in: "", want: nil},
-		{in: "2023-02-29", not: "not a date"}, {in: "29.02.2024", not: "not a date"}, {in: "2024-2-9", not: "not a date"},
+		{in: "1970-01-01", want: "1970-01-01"},
+		{in: "2024-02-29", want: "2024-02-29"},
+		{in: "1583-10-15", want: "1583-10-15"},
+		{in: " 2024-02-29 ", want: "2024-02-29"},
+		{in: "", want: nil},
+		{in: "2023-02-29", not: "not a date"},
+		{in: "29.02.2024", not: "not a date"},
+		{in: "2024-2-9", not: "not a date"},
 		{in: "2024-10-27T01:30:00.000+0000", not: "such as due[:10]"},
 		{in: n("19782"), not: "days(...)"},
 	})
@@ -204,8 +228,12 @@ func TestC20_DatesAndTimes_NeverPassThroughATimeZone(t *testing.T) {
 		{in: n("1729992600000"), not: "millis(...)"},
 	})
 	check(t, m, "Pickup__c", []conversion{
-		{in: "23:59:59.999Z", want: "23:59:59.999Z"}, {in: "09:15", want: "09:15:00.000Z"}, {in: "09:15:07", want: "09:15:07.000Z"},
-		{in: "9:15", not: "not a time of day"}, {in: "24:00:00", not: "not a time of day"}, {in: "09:15:07+02:00", not: "not a time of day"},
+		{in: "23:59:59.999Z", want: "23:59:59.999Z"},
+		{in: "09:15", want: "09:15:00.000Z"},
+		{in: "09:15:07", want: "09:15:07.000Z"},
+		{in: "9:15", not: "not a time of day"},
+		{in: "24:00:00", not: "not a time of day"},
+		{in: "09:15:07+02:00", not: "not a time of day"},
 		{in: n("33307000"), not: "millis"},
 	})
 }
@@ -213,7 +241,10 @@ func TestC20_DatesAndTimes_NeverPassThroughATimeZone(t *testing.T) {
 func TestC37_Picklists_AreCheckedAgainstTheirList(t *testing.T) {
 	m := upserts(t, "Stage__c", "Loose__c", "Tags__c", "Words__c")
 	check(t, m, "Stage__c", []conversion{
-		{in: "In Progress", want: "In Progress"}, {in: "Done", want: "Done"}, {in: "", want: nil}, {in: nil, want: nil},
+		{in: "In Progress", want: "In Progress"},
+		{in: "Done", want: "Done"},
+		{in: "", want: nil},
+		{in: nil, want: nil},
 		{in: "In Progress ", not: `"In Progress": it differs in blanks`},
 		{in: "in progress", not: "upper or lower case"},
 		{in: "Finished", not: "not an active value"}, // a label
@@ -222,7 +253,11 @@ func TestC37_Picklists_AreCheckedAgainstTheirList(t *testing.T) {
 	})
 	check(t, m, "Loose__c", []conversion{{in: "Three", want: "Three"}, {in: n("3"), want: "3"}, {in: strings.Repeat("x", 256), not: "256 characters"}})
 	check(t, m, "Tags__c", []conversion{
-		{in: []any{"a", "c"}, want: "a;c"}, {in: "a;c", want: "a;c"}, {in: []any{}, want: nil}, {in: "", want: nil}, {in: "a;;b;", want: "a;b"},
+		{in: []any{"a", "c"}, want: "a;c"},
+		{in: "a;c", want: "a;c"},
+		{in: []any{}, want: nil},
+		{in: "", want: nil},
+		{in: "a;;b;", want: "a;b"},
 		{in: []any{"a", "b;c"}, not: "item 2 has a semicolon"},
 		{in: []any{"a", nil}, not: "item 2: null where"},
 		{in: []any{"a", "b "}, not: "blanks"},
@@ -244,9 +279,15 @@ func TestC37_Picklists_ByLabel(t *testing.T) {
 func TestReferences_HaveEighteenCharacters(t *testing.T) {
 	m := upserts(t, "Account__c")
 	check(t, m, "Account__c", []conversion{
-		{in: id15, want: id18}, {in: id18, want: id18}, {in: "005D0000001cSZs", want: "005D0000001cSZsIAM"}, {in: "001D000000IRFmaiah", want: id18},
-		{in: "", want: nil}, {in: nil, want: nil},
-		{in: id15 + "IAX", not: "not a record id"}, {in: "001D000000IRFm", not: "not a record id"}, {in: "001D000000IRFm!", not: "not a record id"},
+		{in: id15, want: id18},
+		{in: id18, want: id18},
+		{in: "005D0000001cSZs", want: "005D0000001cSZsIAM"},
+		{in: "001D000000IRFmaiah", want: id18},
+		{in: "", want: nil},
+		{in: nil, want: nil},
+		{in: id15 + "IAX", not: "not a record id"},
+		{in: "001D000000IRFm", not: "not a record id"},
+		{in: "001D000000IRFm!", not: "not a record id"},
 		{in: "E-1", not: "map Account__r.<external id field>"},
 		{in: n("17"), not: "a number where"},
 	})

@@ -20,16 +20,19 @@ func TestEveryField_GoesToTheFieldOfItsName(t *testing.T) {
 		"fields": {`{"ERP_Id__c":"E-1","Name":"Acme","Paid__c":null,"Total__c":1.50}`, salesforce.Record{"ERP_Id__c": "E-1", "Name": "Acme", "Paid__c": nil, "Total__c": n("1.50")}, ""},
 		"what an org stamps, and beside the fields": {
 			`{"ERP_Id__c":"E-1","attributes":{"type":"Order__c"},"ChangeEventHeader":{},"Id":"` + id15 + `","CreatedDate":"2024-01-01","SystemModstamp":null,"LastModifiedById":"x"}`,
-			salesforce.Record{"ERP_Id__c": "E-1"}, "",
+			salesforce.Record{"ERP_Id__c": "E-1"},
+			"",
 		},
 		"a parent": {`{"ERP_Id__c":"E-1","Account__r":{"ERP_Id__c":"A-1"}}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "A-1"}}, "A-1"},
 		"a parent as REST gives it": {
 			`{"ERP_Id__c":"E-1","Account__r":{"attributes":{"type":"Account","url":"/x"},"ERP_Id__c":"A-1"}}`,
-			salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "A-1"}}, "A-1",
+			salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "A-1"}},
+			"A-1",
 		},
 		"a parent of one of several kinds": {
 			`{"ERP_Id__c":"E-1","Who":{"attributes":{"type":"Lead"},"Email":"a@example.com"}}`,
-			salesforce.Record{"ERP_Id__c": "E-1", "Who": salesforce.Record{"Email": "a@example.com", "attributes": salesforce.Record{"type": "Lead"}}}, "a@example.com",
+			salesforce.Record{"ERP_Id__c": "E-1", "Who": salesforce.Record{"Email": "a@example.com", "attributes": salesforce.Record{"type": "Lead"}}},
+			"a@example.com",
 		},
 		"no parent":               {`{"ERP_Id__c":"E-1","Account__r":null}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__c": nil}, ""},
 		"a parent without a key":  {`{"ERP_Id__c":"E-1","Account__r":{"ERP_Id__c":null}}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__c": nil}, ""},

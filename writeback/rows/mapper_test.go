@@ -124,17 +124,22 @@ func TestRow_Parents(t *testing.T) {
 		parent  string
 	}{
 		"by external id": {
-			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":"A-1"}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "A-1"}},
-			[]string{"Account__r.ERP_Id__c", "ERP_Id__c"}, "A-1",
+			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":"A-1"}`,
+			salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "A-1"}},
+			[]string{"Account__r.ERP_Id__c", "ERP_Id__c"},
+			"A-1",
 		},
 		"by a number": {
 			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":9007199254740993}`,
 			salesforce.Record{"ERP_Id__c": "E-1", "Account__r": salesforce.Record{"ERP_Id__c": "9007199254740993"}},
-			[]string{"Account__r.ERP_Id__c", "ERP_Id__c"}, "9007199254740993",
+			[]string{"Account__r.ERP_Id__c", "ERP_Id__c"},
+			"9007199254740993",
 		},
 		"null clears the reference": {
-			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":null}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__c": nil},
-			[]string{"Account__c", "ERP_Id__c"}, "",
+			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":null}`,
+			salesforce.Record{"ERP_Id__c": "E-1", "Account__c": nil},
+			[]string{"Account__c", "ERP_Id__c"},
+			"",
 		},
 		"so does empty text": {
 			`{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":""}`, salesforce.Record{"ERP_Id__c": "E-1", "Account__c": nil}, []string{"Account__c", "ERP_Id__c"}, "",
@@ -142,11 +147,14 @@ func TestRow_Parents(t *testing.T) {
 		"of one of several kinds": {
 			`{"ERP_Id__c":"E-1","Lead_Who_Email":"a@example.com","Contact_Who_Email":null}`,
 			salesforce.Record{"ERP_Id__c": "E-1", "Who": salesforce.Record{"Email": "a@example.com", "attributes": salesforce.Record{"type": "Lead"}}},
-			[]string{"ERP_Id__c", "Lead:Who.Email"}, "a@example.com",
+			[]string{"ERP_Id__c", "Lead:Who.Email"},
+			"a@example.com",
 		},
 		"of no kind": {
-			`{"ERP_Id__c":"E-1","Lead_Who_Email":null,"Contact_Who_Email":null}`, salesforce.Record{"ERP_Id__c": "E-1", "WhoId": nil},
-			[]string{"ERP_Id__c", "WhoId"}, "",
+			`{"ERP_Id__c":"E-1","Lead_Who_Email":null,"Contact_Who_Email":null}`,
+			salesforce.Record{"ERP_Id__c": "E-1", "WhoId": nil},
+			[]string{"ERP_Id__c", "WhoId"},
+			"",
 		},
 		"an owner is no parent": {
 			`{"ERP_Id__c":"E-1","OwnerId":"` + id15 + `"}`, salesforce.Record{"ERP_Id__c": "E-1", "OwnerId": id18}, []string{"ERP_Id__c", "OwnerId"}, "",

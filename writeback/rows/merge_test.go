@@ -18,7 +18,8 @@ func TestMerge_NewerFieldsWin(t *testing.T) {
 	}{
 		"field by field": {
 			`{"Name":"a","Paid__c":true}`, `{"Name":"b","Total__c":1}`,
-			salesforce.Record{"ERP_Id__c": "E-1", "Name": "b", "Paid__c": true, "Total__c": n("1")}, "",
+			salesforce.Record{"ERP_Id__c": "E-1", "Name": "b", "Paid__c": true, "Total__c": n("1")},
+			"",
 		},
 		"null wins too":     {`{"Name":"a"}`, `{"Name":null}`, salesforce.Record{"ERP_Id__c": "E-1", "Name": nil}, ""},
 		"nothing new":       {`{"Name":"a"}`, `{}`, salesforce.Record{"ERP_Id__c": "E-1", "Name": "a"}, ""},
