@@ -130,7 +130,7 @@ func (cl *caller) settleAll(ctx context.Context, b *batch, verdicts []verdict) {
 	cl.rep.well = true
 	crashpoint.Here("writeback-before-settle")
 	for i, it := range b.items {
-		if b.op == rows.Insert {
+		if b.op == rows.Insert && !it.unknown { // a job's results may leave it open
 			cl.notes.end([]*item{it}, verdicts[i].done != "")
 		}
 		if verdicts[i].done != "" {
