@@ -83,8 +83,8 @@ func (b *Bridge) buildWriteback(w *Writeback, reg prometheus.Registerer) error {
 		Reserve: o.cfg.Reserve, Scarce: o.cfg.Scarce, Drain: b.cfg.drain(),
 		Kafka: b.kafka, Decoder: b.decoder, Bulk: o.bulk,
 		API:      o.rest.With(salesforce.Options{AllowDuplicates: w.AllowDuplicates, AutoAssign: w.AutoAssign}),
-		Announce: b.announcer(w.Org, rc.Object),
-		Logger:   b.cfg.Logger.With("flow", names.flow), Registerer: reg,
+		Announce: b.announcer(w.Org, rc.Object), DeadLettered: b.deadLettered,
+		Logger: b.cfg.Logger.With("flow", names.flow), Registerer: reg,
 	})
 	if err != nil {
 		return err
