@@ -49,15 +49,16 @@ func (c *Cache) Codec(ctx context.Context, id event.SchemaID) (*Codec, error) {
 	})
 }
 
-// SchemaError says that an org gave a schema that cannot be used. It will be the
-// same tomorrow: events of it belong with the dead letters.
+// SchemaError says that a schema cannot be used, be it an org's or one of the
+// registry. It will be the same tomorrow: what was written with it belongs with
+// the dead letters.
 type SchemaError struct {
-	ID  event.SchemaID
+	ID  event.SchemaID // of the org, or the registry's number
 	Err error
 }
 
-// Error is that of Compile, which names the id.
+// Error names the id and says what is wrong.
 func (e *SchemaError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error of Compile.
+// Unwrap gives the cause.
 func (e *SchemaError) Unwrap() error { return e.Err }

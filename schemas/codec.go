@@ -51,8 +51,7 @@ func compile(id event.SchemaID, schemaJSON string) (*Codec, error) {
 	if c.generic, err = goavro.NewCodec(c.normalised); err != nil {
 		return nil, err
 	}
-	c.name = c.root.typeName()
-	c.name = c.name[strings.LastIndexByte(c.name, '.')+1:]
+	c.name = shortName(c.root)
 	c.fields = fieldsOf(c.root, 0)
 	c.bitmaps.root, c.bitmaps.paths = c.root, countPaths(c.root)
 	if isChangeEvent(c.root) {
@@ -61,6 +60,38 @@ func compile(id event.SchemaID, schemaJSON string) (*Codec, error) {
 		}
 	}
 	return c, nil
+}
+
+// compileForeign reads the schema of any writer, for decoding alone: goavro, which
+// refuses some schemas that others write with, is not asked. Before it come the
+// schemas that it refers to.
+func compileForeign(texts []string) (*Codec, error) {
+	p := newParser()
+	c := &Codec{}
+	for _, text := range texts {
+		tree, err := parseTree(text)
+		if err != nil {
+			return nil, err
+		}
+		if c.root, _, err = p.schema(tree, ""); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	c.name = shortName(c.root)
+	c.bitmaps.root, c.bitmaps.paths = c.root, countPaths(c.root)
+	if isChangeEvent(c.root) && c.planHeader(c.root.fields[0].node) != nil {
+		c.header = nil // somebody else's header of that name: a record like others
+	}
+	return c, nil
+}
+
+// shortName is a type's name without its namespace.
+func shortName(n *node) string {
+	name := n.typeName()
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // SchemaID is the id given to Compile.

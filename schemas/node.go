@@ -40,6 +40,9 @@ type node struct {
 	name    string   // full name of a named type, made legal
 	fields  []field  // record
 	symbols []string // enum
+	spelt   []string // enum: the symbols as the schema spells them, if that is otherwise
+	logical logical  // of int, long, bytes, fixed
+	scale   int      // of a decimal
 	items   *node    // array and map
 	union   []*node
 	size    int // fixed
@@ -51,6 +54,7 @@ type node struct {
 
 type field struct {
 	name      string
+	spelt     string // the name as the schema spells it, which may not be legal
 	doc       string
 	node      *node
 	nullFirst bool // a union whose branch 0 is null: one zero byte is a value

@@ -15,18 +15,30 @@ type parser struct {
 
 // parse compiles tree. Afterwards tree is in its normal form: see normalise.go.
 func parse(tree any) (*node, any, error) {
-	p := &parser{named: make(map[string]*node), legal: make(names)}
+	p := newParser()
 	root, tree, err := p.schema(tree, "")
+	if err == nil {
+		err = p.settle()
+	}
 	if err != nil {
 		return nil, nil, err
 	}
+	return root, tree, nil
+}
+
+func newParser() *parser {
+	return &parser{named: make(map[string]*node), legal: make(names)}
+}
+
+// settle ends the parsing: all types are known.
+func (p *parser) settle() error {
 	settleMinimums(p.nodes)
 	for _, n := range p.nodes {
 		if n.min >= endless {
-			return nil, nil, fmt.Errorf("record %s contains itself without end", n.name)
+			return fmt.Errorf("record %s contains itself without end", n.name)
 		}
 	}
-	return root, tree, nil
+	return nil
 }
 
 func (p *parser) add(n *node) *node {
@@ -112,6 +124,9 @@ func (p *parser) object(o *object, ns string) (*node, error) {
 		return p.container(o, ns, kindMap, "values")
 	}
 	n, tree, err := p.reference(kindName, ns)
+	if err == nil && n.name == "" { // a primitive type, whose node is this one's own
+		n.annotate(o)
+	}
 	o.set("type", tree)
 	return n, err
 }
@@ -188,7 +203,7 @@ func (p *parser) record(o *object, ns string) (*node, error) {
 		fo.set("type", tree)
 		defaultNull(fo, fn)
 		nullFirst := fn.kind == kindUnion && fn.union[0].kind == kindNull
-		n.fields = append(n.fields, field{name: name, doc: fo.text("doc"), node: fn, nullFirst: nullFirst})
+		n.fields = append(n.fields, field{name: name, spelt: given, doc: fo.text("doc"), node: fn, nullFirst: nullFirst})
 	}
 	return n, nil
 }
@@ -211,10 +226,12 @@ func (p *parser) enum(o *object, ns string) (*node, error) {
 		taken.add(given)
 	}
 	for i, s := range symbols {
-		name := legalIn(taken, s.(string))
+		given := s.(string)
+		name := legalIn(taken, given)
 		taken.add(name)
 		symbols[i] = name
 		n.symbols = append(n.symbols, name)
+		n.spelt = append(n.spelt, given)
 	}
 	return n, nil
 }
@@ -230,6 +247,7 @@ func (p *parser) fixed(o *object, ns string) (*node, error) {
 		return nil, fmt.Errorf("fixed %s: size %v is not a number from 1 to %d", n.name, o.get("size"), maxSchemaBytes)
 	}
 	n.size = int(bytes)
+	n.annotate(o)
 	return n, nil
 }
 

@@ -55,7 +55,7 @@ type Registry struct {
 	client  *sr.Client
 	http    *http.Client
 	ids     *flight[registration, ID]
-	schemas *flight[ID, string]
+	schemas *flight[ID, sr.Schema]
 }
 
 // registration is a schema under a subject.
@@ -75,7 +75,7 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 	r := &Registry{
 		log:     cfg.Logger.With("component", "schemas"),
 		ids:     newFlight[registration, ID](maxCachedIDs),
-		schemas: newFlight[ID, string](maxCachedIDs),
+		schemas: newFlight[ID, sr.Schema](maxCachedIDs),
 	}
 	for u := range strings.SplitSeq(cfg.URL, ",") {
 		base, err := baseURL(strings.TrimSpace(u), &cfg)
@@ -198,15 +198,32 @@ func (r *Registry) register(ctx context.Context, subject, schemaJSON string) (ID
 	return ID(id), nil
 }
 
-// Schema gives the schema with the registry's number id. It is kept.
+// Schema gives the text of the schema with the registry's number id. It is kept.
 func (r *Registry) Schema(ctx context.Context, id ID) (string, error) {
-	return r.schemas.get(ctx, id, func() (string, time.Duration, error) {
+	s, err := r.registered(ctx, id)
+	return s.Schema, err
+}
+
+// registered gives a schema with its type and what it refers to. It is kept.
+func (r *Registry) registered(ctx context.Context, id ID) (sr.Schema, error) {
+	return r.schemas.get(ctx, id, func() (sr.Schema, time.Duration, error) {
 		limited, cancel := context.WithTimeoutCause(ctx, r.cfg.Timeout, errTimeout)
 		defer cancel()
 		s, err := r.client.SchemaByID(limited, int(id))
 		if err != nil {
-			return "", keepRegistryError, r.failed(limited, fmt.Sprintf("read schema %d", id), err)
+			return sr.Schema{}, keepRegistryError, r.failed(limited, fmt.Sprintf("read schema %d", id), err)
 		}
-		return s.Schema, 0, nil
+		return s, 0, nil
 	})
+}
+
+// version gives the schema of one version of a subject, which another refers to.
+func (r *Registry) version(ctx context.Context, subject string, version int) (sr.Schema, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.Timeout, errTimeout)
+	defer cancel()
+	s, err := r.client.SchemaByVersion(ctx, subject, version)
+	if err != nil {
+		return sr.Schema{}, r.failed(ctx, fmt.Sprintf("read version %d of subject %s", version, subject), err)
+	}
+	return s.Schema, nil
 }

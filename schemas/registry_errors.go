@@ -69,9 +69,12 @@ func (e *RegistryError) Retryable() bool {
 }
 
 // Retryable tells whether what failed with err may be tried again unchanged:
-// the registry is away, ill or busy. Refusals and errors that are not the
-// registry's are not.
+// the registry is away, ill or busy, or a record's schema cannot be had for
+// now. Refusals and errors that are not the registry's are not.
 func Retryable(err error) bool {
+	if e, ok := errors.AsType[*LookupError](err); ok {
+		return e.Retryable()
+	}
 	e, ok := errors.AsType[*RegistryError](err)
 	return ok && e.Retryable()
 }

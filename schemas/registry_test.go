@@ -23,7 +23,7 @@ import (
 
 // fakeRegistry serves handler on a memory network inside the current bubble and
 // gives a client of it.
-func fakeRegistry(t *testing.T, handler http.Handler, change func(*schemas.RegistryConfig)) *schemas.Registry {
+func fakeRegistry(t testing.TB, handler http.Handler, change func(*schemas.RegistryConfig)) *schemas.Registry {
 	t.Helper()
 	n := pipenet.New()
 	l, err := n.Listen("tcp", "registry:8081")
