@@ -41,6 +41,7 @@ type carrier struct {
 	lastWell atomic.Int64           // when a row was written, in Unix nanoseconds
 	troubled atomic.Pointer[string] // what the intake waits for
 	inFlight atomic.Int64           // rows in calls
+	atDoor   atomic.Int64           // records in the hands of the intake
 }
 
 func (f *Flow) newCarrier(s *kafka.Share) *carrier {

@@ -35,6 +35,7 @@ func (c *carrier) intake(ctx context.Context) error {
 			return err
 		}
 		for len(ds) > 0 {
+			c.atDoor.Store(int64(len(ds)))
 			n := min(handful, len(ds))
 			items, err := c.items(ctx, ds[:n])
 			if err != nil {
@@ -49,6 +50,7 @@ func (c *carrier) intake(ctx context.Context) error {
 				return nil
 			}
 		}
+		c.atDoor.Store(0)
 	}
 }
 

@@ -95,7 +95,11 @@ func (c *carrier) remap(it *item) bool {
 
 // dispatch makes the calls that are due, and says when to look again.
 func (c *carrier) dispatch(taking context.Context, now time.Time) (wake time.Time) {
-	out := outlook{now: now, calls: c.pace.calls(now), exclusive: c.pace.exclusive(now), more: c.more(now)}
+	more, known := c.more()
+	if !known && now.Before(c.began.Add(firstLook)) {
+		return now.Add(firstLook / 20)
+	}
+	out := outlook{now: now, calls: c.pace.calls(now), exclusive: c.pace.exclusive(now), more: more}
 	if out.calls == 0 {
 		wake = c.pace.until
 	}
@@ -180,18 +184,21 @@ func (c *carrier) current(items []*item) []*item {
 // taken for markers of transactions, which are never delivered.
 const markers = 2
 
-// more is how many records are about to come. As long as that is not known, it
-// is one.
-func (c *carrier) more(now time.Time) (n int64) {
+// firstLook is how long a new share may take to hear how much there is, before
+// it begins without knowing.
+const firstLook = time.Second
+
+// more is how many records are about to come: those in the hands of the intake,
+// and those in Kafka, if that is known already.
+func (c *carrier) more() (n int64, known bool) {
+	n, known = c.atDoor.Load(), true
 	for _, at := range c.share.Positions() {
-		switch gap := at.Stable - at.Next; {
-		case at.Stable < 0 && now.Sub(c.began) < time.Second:
-			n++
-		case gap > markers:
+		known = known && at.Stable >= 0
+		if gap := at.Stable - at.Next; gap > markers {
 			n += gap
 		}
 	}
-	return n
+	return n, known
 }
 
 // look asks the org for its limits while nothing else is called, so that the

@@ -43,11 +43,11 @@ type rig struct {
 	admin *kafka.Client // makes topics
 	in    *kgo.Client   // writes records, each where it says
 	log   *slog.Logger
-	token string
+	token string // that the org takes until it is revoked
 }
 
 // inBubble runs fn with a rig of its own.
-func inBubble(t *testing.T, cfg orgsim.Config, fn func(*rig)) {
+func inBubble(t *testing.T, cfg orgsim.Config, fn func(*testing.T, *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, log: slog.New(slog.DiscardHandler), token: "given-token"}
@@ -64,7 +64,7 @@ func inBubble(t *testing.T, cfg orgsim.Config, fn func(*rig)) {
 			}
 		}
 		r.in = r.kafka.Kgo(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		fn(r)
+		fn(t, r)
 	})
 }
 
@@ -110,8 +110,8 @@ func (r *rig) client() *kafka.Client {
 func (r *rig) api() *salesforce.Client {
 	r.t.Helper()
 	session, err := auth.New(auth.Config{
-		Method: auth.MethodAccessToken, LoginURL: "http://" + orgHost, InstanceURL: "http://" + orgHost,
-		AccessToken: auth.Fixed(auth.Secret(r.token)), HTTPClient: r.web,
+		Method: auth.MethodClientCredentials, LoginURL: "http://" + orgHost, HTTPClient: r.web,
+		ClientID: orgsim.DefaultClientID, ClientSecret: auth.Fixed(orgsim.DefaultClientSecret),
 	})
 	if err != nil {
 		r.t.Fatal(err)
