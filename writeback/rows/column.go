@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,56 +107,6 @@ func (m *Mapper) own(f *salesforce.Field) (*column, error) {
 		name: f.Name, field: f, slot: -1, convert: convert, shape: m.shapeOf(f),
 		currency: f.Type == "currency", isoCode: f.Name == isoCode,
 	}, nil
-}
-
-// ofParent makes the column of a parent's external id, and that of the
-// reference itself, which takes null. The parent's own description is not
-// known here.
-func (m *Mapper) ofParent(object, relationship, field string) (*column, error) {
-	ref, ok := m.byRelationship[relationship]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("%s has no relationship %s%s", m.object.Name, relationship, m.nearRelationships(relationship))
-	case !name.MatchString(field):
-		return nil, fmt.Errorf("%.80q is not the name of a field", field)
-	case object != "" && !slices.Contains(ref.ReferenceTo, object):
-		return nil, fmt.Errorf("%s refers to %s, not to %s", ref.Name, list(ref.ReferenceTo), object)
-	case object == "" && len(ref.ReferenceTo) > 1:
-		return nil, fmt.Errorf("%s refers to %s: say which one, such as %s:%s.%s", ref.Name, list(ref.ReferenceTo), ref.ReferenceTo[0], relationship, field)
-	}
-	c := &column{name: parentName(object, relationship, field), field: ref, relationship: relationship, parentField: field, convert: parentKey}
-	if len(ref.ReferenceTo) > 1 {
-		c.attributes = salesforce.Record{"type": object}
-	} else {
-		c.name = parentName("", relationship, field)
-	}
-	self, err := m.own(ref)
-	if err != nil {
-		return nil, err
-	}
-	c.slot = m.columns.add(self)
-	return c, nil
-}
-
-// parentName is a parent's external id as CSV names it.
-func parentName(object, relationship, field string) string {
-	if object != "" {
-		return object + ":" + relationship + "." + field
-	}
-	return relationship + "." + field
-}
-
-// parentKey takes the value of a parent's external id. It goes out as text
-// whatever its type, which the org reads as the parent's field has it.
-func parentKey(v any) (Kind, string, error) {
-	if _, isBool := v.(bool); isBool {
-		return 0, "", wrongKind(v, "the external id of a parent", "")
-	}
-	s, err := plainText(v)
-	if err != nil {
-		return 0, "", errors.New(kindOf(v) + " where the field takes the external id of a parent")
-	}
-	return checkedText(s, 0)
 }
 
 func list(names []string) string {

@@ -163,7 +163,7 @@ func (w *work) parent(name string, ref *salesforce.Field, v any) {
 	} else {
 		object = ""
 	}
-	column, err := m.parentColumn(object, ref.Relationship, m.parentField(ref.Relationship, field))
+	column, err := m.parentColumn(object, ref.Relationship, m.parentField(object, ref.Relationship, field))
 	if err != nil {
 		w.wrong(flow.BadValue, name, err)
 		return

@@ -21,6 +21,7 @@ type Mapper struct {
 	byName         map[string]*salesforce.Field
 	byRelationship map[string]*salesforce.Field   // the reference fields
 	parts          map[string][]*salesforce.Field // of compound fields, by the compound's name
+	parents        map[string]*salesforce.Object  // as far as they are described
 
 	columns columns
 	targets []target // of Fields, in the order of their columns
@@ -49,9 +50,13 @@ var name = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 // New compiles the configuration against the object's description. The error
 // names the keys of the configuration that are wrong, all of them, and the
-// remedies.
-func New(cfg Config, object *salesforce.Object) (*Mapper, error) {
-	m := &Mapper{cfg: cfg, object: object}
+// remedies. Descriptions of parents, see Parents, let it look at their external
+// ids as well.
+func New(cfg Config, object *salesforce.Object, parents ...*salesforce.Object) (*Mapper, error) {
+	m := &Mapper{cfg: cfg, object: object, parents: make(map[string]*salesforce.Object, len(parents))}
+	for _, p := range parents {
+		m.parents[p.Name] = p
+	}
 	m.index()
 	errs := []error{m.operations(), m.findKey()}
 	if cfg.Fields == nil {
@@ -156,42 +161,6 @@ func (m *Mapper) field1(to string, from *expression.Expression) error {
 	m.noBulk = m.noBulk || f.Type == "base64"
 	m.targets = append(m.targets, target{m.columns.add(c), c.name, from})
 	return nil
-}
-
-// parentTarget reads Account.ERP_Id__c or Lead:Who.Email.
-func (m *Mapper) parentTarget(to string) (*column, error) {
-	path, field, _ := strings.Cut(to, ".")
-	object, relationship, typed := strings.Cut(path, ":")
-	if !typed {
-		object, relationship = "", path
-	}
-	if f, ok := m.field(relationship); ok && compound(f) {
-		return nil, fmt.Errorf("%s is made of other fields: write %s", f.Name, m.components(f))
-	}
-	relationship = m.orgName(relationship, func(n string) bool { return m.byRelationship[n] != nil })
-	ref := m.byRelationship[relationship]
-	if ref != nil {
-		object = m.orgName(object, func(n string) bool { return slices.Contains(ref.ReferenceTo, n) })
-		if err := m.writable(ref); err != nil {
-			return nil, err
-		}
-	}
-	return m.ofParent(object, relationship, m.parentField(relationship, field))
-}
-
-// parentField puts the namespace on a field of a parent, whose description is
-// not at hand: it has one if the way to it has one, or if the object itself
-// has no custom field without it.
-func (m *Mapper) parentField(relationship, field string) string {
-	with := m.cfg.Namespace.Name(field)
-	if with == field {
-		return field
-	}
-	ns := string(m.cfg.Namespace) + "__"
-	if strings.HasSuffix(relationship, "__r") && !strings.HasPrefix(relationship, ns) {
-		return field // a custom field of an org that has none after all
-	}
-	return with
 }
 
 // compound tells whether a field is made of others: an address, a location, or

@@ -256,3 +256,62 @@ func TestRow_Versions(t *testing.T) {
 		t.Errorf("version %q, want the record's timestamp", r.Version)
 	}
 }
+
+func TestRemedies_AreExpressionsThatWork(t *testing.T) {
+	for _, c := range []struct {
+		field, remedy, in string
+		want              any
+	}{
+		{"Due__c", `due[:10]`, `{"due":"2024-10-27T01:30:00Z"}`, "2024-10-27"},
+		{"Due__c", `days(due)`, `{"due":19782}`, "2024-02-29"},
+		{"At__c", `millis(at)`, `{"at":1729992600000}`, "2024-10-27T01:30:00.000Z"},
+		{"At__c", `seconds(at)`, `{"at":1729992600}`, "2024-10-27T01:30:00.000Z"},
+		{"At__c", `due + 'T00:00:00Z'`, `{"due":"2024-02-29"}`, "2024-02-29T00:00:00.000Z"},
+		{"At__c", `at + 'Z'`, `{"at":"2024-02-29T10:00:00"}`, "2024-02-29T10:00:00.000Z"},
+		{"Pickup__c", `millis(at)[11:]`, `{"at":33307000}`, "09:15:07.000Z"},
+		{"Paid__c", `active == 'Y'`, `{"active":"Y"}`, true},
+		{"Notes__c", `toJSON(list)`, `{"list":["a",1]}`, "[\n  \"a\",\n  1\n]"},
+		{"Stage__c", `trim(stage)`, `{"stage":"In Progress "}`, "In Progress"},
+		{"Count__c", `round(n)`, `{"n":5.5}`, n("6")},
+		{"Blob__c", `toBase64(s)`, `{"s":"hi"}`, "aGk="},
+		{"Total__c", `replace(replace(total, ".", ""), ",", ".")`, `{"total":"1.234,56"}`, n("1234.56")},
+		{"Name", `absent()`, `{}`, nil},
+	} {
+		m := mapper(t, rows.Config{ExternalID: "ERP_Id__c", Fields: map[string]string{"ERP_Id__c": `"E-1"`, c.field: c.remedy}}, object())
+		r, err := m.Row(input(t, c.in))
+		if err != nil {
+			t.Errorf("%s: %v", c.remedy, err)
+		} else if got := m.Record(r)[c.field]; got != c.want {
+			t.Errorf("%s: %#v, want %#v", c.remedy, got, c.want)
+		}
+	}
+}
+
+func TestParents_AreLookedAtIfTheyAreDescribed(t *testing.T) {
+	cfg := rows.Config{Operation: rows.Upsert, ExternalID: "ERP_Id__c", Namespace: "acme", Fields: fields(
+		"ERP_Id__c", "Name", "Account__r.ERP_Id__c", "Contact:Who.Email", "Lead:Who.Code__c", "Nowhere__r.Code__c")}
+	if got := rows.Parents(cfg, object()); !slices.Equal(got, []string{"Account", "Contact", "Lead"}) {
+		t.Errorf("parents %v", got)
+	}
+	delete(cfg.Fields, "Nowhere__r.Code__c")
+	parents := []*salesforce.Object{
+		{Name: "Account", Fields: []salesforce.Field{field("ERP_Id__c", "string", external)}},
+		{Name: "Contact", Fields: []salesforce.Field{field("Email", "email", func(f *salesforce.Field) { f.IDLookup = true })}},
+		{Name: "Lead", Fields: []salesforce.Field{field("acme__Code__c", "string", external)}},
+	}
+	m, err := rows.New(cfg, object(), parents...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := row(t, m, input(t, `{"ERP_Id__c":"E-1","Account__r_ERP_Id__c":"A-1","Lead_Who_Code__c":"L-1"}`))
+	if got := columnsOf(m, r); !slices.Equal(got, []string{"Account__r.ERP_Id__c", "ERP_Id__c", "Lead:Who.acme__Code__c"}) {
+		t.Errorf("columns %v", got)
+	}
+	parents[0].Fields[0].Name, parents[1].Fields[0].IDLookup = "ERP_Id2__c", false
+	_, err = rows.New(cfg, object(), parents...)
+	for _, part := range []string{"fields.Account__r.ERP_Id__c: Account has no field ERP_Id__c", "is it ERP_Id2__c?", "fields.Contact:Who.Email: Email of Contact is not an external id"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v; want %q in it", err, part)
+		}
+	}
+}
