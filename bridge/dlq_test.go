@@ -269,6 +269,23 @@ func TestRetry_LetterWithoutItsRecord_ReadsTheSource(t *testing.T) {
 	})
 }
 
+func TestRetry_AfterTheSourceHasGrown_GrowsTheRetryTopicToo(t *testing.T) {
+	withLetters(t, func(lb *letterBox) {
+		lb.write(letter(1, 1, nil))
+		lb.retry(RetryRequest{})
+		if err := lb.b.kafka.GrowTopic(lb.ctx, "erp.customers", 5); err != nil {
+			t.Fatal(err)
+		}
+		lb.write(letter(4, 2, nil))
+		if report := lb.retry(RetryRequest{}); len(report.Retried) != 1 {
+			t.Errorf("report = %+v", report)
+		}
+		if got := lb.retries(); len(got) != 2 || got[1].Partition != 4 {
+			t.Errorf("sent %+v", got)
+		}
+	})
+}
+
 func TestRetry_LeavesOutWhatItCannotSend(t *testing.T) {
 	withLetters(t, func(lb *letterBox) {
 		capture, _ := json.Marshal(DeadLetter{Kind: kindCapture, Reason: reasonTooLarge, Org: "main", Channel: "/data/AccountChangeEvent", Time: time.Now()})

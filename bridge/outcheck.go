@@ -45,6 +45,9 @@ func (c *checker) source(ctx context.Context, n *flowNames) bool {
 	if err == nil {
 		detail, err = c.b.checkTopic(ctx, c.b.cfg.retryTopic(n, partitions, limit))
 	}
+	if tooFew(err) {
+		detail, err = fmt.Sprintf("will be given %d partitions, as its source has", partitions), nil
+	}
 	c.line(n.part(), "topic "+n.retry, detail, err)
 	lag, err := c.b.flowLag(ctx, n.group, n.topic)
 	detail = "starts where the configuration says"

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -64,7 +65,17 @@ func (b *Bridge) startSource(ctx context.Context, n *flowNames) error {
 	if err != nil {
 		return err
 	}
-	return b.ensureTopic(ctx, b.cfg.retryTopic(n, partitions, limit))
+	err = b.ensureTopic(ctx, b.cfg.retryTopic(n, partitions, limit))
+	if tooFew(err) && b.cfg.Topics.Create { // the source has grown
+		return b.kafka.GrowTopic(ctx, n.retry, partitions)
+	}
+	return err
+}
+
+// tooFew tells whether a topic has fewer partitions than it should.
+func tooFew(err error) bool {
+	te, ok := errors.AsType[*kafka.TopicError](err)
+	return ok && te.What == "partitions"
 }
 
 func (b *Bridge) sourcePartitions(ctx context.Context, n *flowNames) (int32, error) {
