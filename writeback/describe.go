@@ -49,11 +49,24 @@ func (f *Flow) describe(ctx context.Context) (*target, error) {
 		return nil, fmt.Errorf("describe %s of org %s: %w", f.cfg.Rows.Object, f.cfg.Org, err)
 	}
 	f.described.set(o)
-	m, err := rows.New(f.cfg.Rows, o)
+	m, err := f.fit(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	return &target{mapper: m, object: o}, nil
+}
+
+// fit fits the mapping to the object, and to the parents that it refers to.
+func (f *Flow) fit(ctx context.Context, o *salesforce.Object) (*rows.Mapper, error) {
+	var parents []*salesforce.Object
+	for _, name := range rows.Parents(f.cfg.Rows, o) {
+		p, err := f.cfg.API.Describe(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("describe %s of org %s, to which fields refer: %w", name, f.cfg.Org, err)
+		}
+		parents = append(parents, p)
+	}
+	return rows.New(f.cfg.Rows, o, parents...)
 }
 
 // refresh describes the object again after the org refused a field of a row
@@ -81,7 +94,10 @@ func (f *Flow) refresh(ctx context.Context, old *target) (*target, error) {
 	if o == old.object {
 		return old, nil
 	}
-	m, err := rows.New(f.cfg.Rows, o)
+	m, err := f.fit(ctx, o)
+	if salesforce.Retryable(err) {
+		return nil, err
+	}
 	if err != nil {
 		f.log.Warn("the object has changed and the mapping does not fit it any more: records with the fields concerned are set aside",
 			"sobject", o.Name, "err", err)
