@@ -326,6 +326,7 @@ func (r *rig) account(name string) (id string) {
 func TestC25_ReserveOfTheDaysCalls_IsLeftToOthers(t *testing.T) {
 	inBubble(t, orgsim.Config{REST: orgsim.RESTConfig{DailyAPILimit: 100}}, func(t *testing.T, r *rig) {
 		cfg := r.config()
+		cfg.Consumer.SessionTimeout = 2 * time.Minute // few heartbeats in a day
 		api := cfg.API
 		for range 70 { // by others
 			if _, err := api.Limits(t.Context()); err != nil {

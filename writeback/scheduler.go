@@ -54,13 +54,16 @@ func join(older, newer *item) bool {
 	if !ok {
 		return false
 	}
-	newer.plain, newer.row = newer.row, merged
-	newer.under = append(older.under, older)
-	older.under = nil
-	if older.plain != nil {
-		older.row, older.plain = older.plain, nil
-	}
+	combine(older, newer, merged)
 	return true
+}
+
+// combine makes newer carry older, and what that one carries, with a row that
+// has the effect of all.
+func combine(older, newer *item, merged *rows.Row) {
+	newer.plain, newer.row = newer.own(), merged
+	newer.under = append(append(older.under, older), newer.under...)
+	older.row, older.plain, older.under = older.own(), nil, nil
 }
 
 // parts takes a merged item to the records that it carries, in order.
