@@ -136,6 +136,11 @@ func (b *builder) value(f field, hash uint64) {
 	}
 	b.pending = append(b.pending, i)
 	b.hashes = append(b.hashes, hash)
+	// In one order, whatever order the row has, so that rows share their shapes.
+	for at := len(b.pending) - 1; at > 0 && b.pending[at-1] > i; at-- {
+		b.pending[at], b.pending[at-1] = b.pending[at-1], b.pending[at]
+		b.hashes[at], b.hashes[at-1] = b.hashes[at-1], b.hashes[at]
+	}
 }
 
 // row ends a row.

@@ -1,0 +1,540 @@
+package echo_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sfbridge/event"
+	"sfbridge/writeback/echo"
+	"sfbridge/writeback/rows"
+)
+
+type body = map[string]any
+
+func TestC52_OwnWriteIsAnEcho_AutomationUnderTheSameOriginIsNot(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"})).Done([]string{idA})
+		if !w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("event 1, the write itself, is not taken for an echo")
+		}
+		if w.isEcho(updated(idA, body{"Phone": "+1"})) {
+			t.Error("event 2, the automation's value, is taken for an echo")
+		}
+		if w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("the automation's way back to the value is taken for an echo: an announcement counts once")
+		}
+	})
+}
+
+func TestC52_TriggerThatChangesOurValueInTheSameTransaction_IsAChange(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		if w.isEcho(updated(idA, body{"Phone": "+1"})) {
+			t.Error("a write that came out with another value is taken for an echo")
+		}
+	})
+}
+
+func TestUpdate_FieldThatNobodyWrote_IsAChange(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		if w.isEcho(updated(idA, body{"Phone": "1", "Name": "by a trigger"})) {
+			t.Error("a change of a field that was not written is taken for an echo")
+		}
+	})
+}
+
+func TestOrigin_OnlyTheWholeNameIsOurs(t *testing.T) {
+	inBubble(t, func(w *world) {
+		for origin, want := range map[string]bool{
+			ours: true, ours + "/": true,
+			"com/salesforce/api/bulkapi/64.0;client=sfbridge-crm": true,
+			"com/salesforce/api/soap/64.0;client=sfbridge-crm/":   true,
+			ours + "2": false, "com/salesforce/api/rest/64.0;client=sfbridge-cr": false,
+			"com/salesforce/api/rest/64.0;client=x-sfbridge-crm": false, "com/salesforce/api/rest/64.0": false,
+			"com/salesforce/api/rest/64.0;client=SFBRIDGE-CRM": false, "sfbridge-crm": false,
+		} {
+			w.announce(update(idA, set{"Phone": "1"})).Done([]string{idA})
+			c := updated(idA, body{"Phone": "1"})
+			c.origin = origin
+			if got := w.isEcho(c); got != want {
+				t.Errorf("origin %q: echo %v, want %v", origin, got, want)
+			}
+		}
+	})
+}
+
+// day and clock times as events carry them.
+func ms(t string) int64 {
+	at, err := time.Parse(time.RFC3339Nano, t)
+	if err != nil {
+		panic(err)
+	}
+	return at.UnixMilli()
+}
+
+func TestValues_AreComparedAsTheOrgKeepsThem(t *testing.T) {
+	tests := []struct {
+		field   string
+		written any
+		path    string // of the event
+		seen    any
+		want    bool
+	}{
+		{"Phone", "  1 ", "Phone", "1", true},
+		{"Phone", "1", "Phone", "2", false},
+		{"Phone", nil, "Phone", nil, true},
+		{"Phone", "   ", "Phone", nil, true},
+		{"Phone", nil, "Phone", "1", false},
+		{"Name", "Zoë 東京", "Name", "Zoë 東京", true},
+		{"Name", "Acme", "Name", "ACME", false},
+		{"Email__c", "Me@Acme.Example", "Email__c", "me@acme.example", true},
+		{"Amount__c", "0.30", "Amount__c", 0.3, true},
+		{"Amount__c", "1.005", "Amount__c", 1.01, true},
+		{"Amount__c", "-1.005", "Amount__c", -1.01, true},
+		{"Amount__c", "999999999999999.99", "Amount__c", 999999999999999.99, true},
+		{"Amount__c", "1e2", "Amount__c", 100.0, true},
+		{"Amount__c", "-0", "Amount__c", 0.0, true},
+		{"Amount__c", "0", "Amount__c", nil, false},
+		{"Amount__c", "12.5", "Amount__c", 12.51, false},
+		{"Count__c", "42", "Count__c", int32(42), true},
+		{"Active__c", true, "Active__c", true, true},
+		{"Active__c", "TRUE", "Active__c", true, true},
+		{"Active__c", false, "Active__c", true, false},
+		{"Active__c", nil, "Active__c", false, true},
+		{"Due__c", "2024-02-29", "Due__c", ms("2024-02-29T00:00:00Z"), true},
+		{"Due__c", "1583-10-15", "Due__c", ms("1583-10-15T00:00:00Z"), true},
+		{"Due__c", "2024-02-29", "Due__c", ms("2024-02-28T00:00:00Z"), false},
+		{"At__c", "2024-10-27T01:30:00.789Z", "At__c", ms("2024-10-27T01:30:00Z"), true},
+		{"At__c", "2024-10-27T01:30:00.000Z", "At__c", ms("2024-10-27T01:30:01Z"), false},
+		{"At__c", "1969-12-31T23:59:59.500Z", "At__c", ms("1969-12-31T23:59:59Z"), true},
+		{"Hour__c", "23:59:59.999Z", "Hour__c", int64(86399999), true},
+		{"Hour__c", "09:15", "Hour__c", int64(33300000), true},
+		{"Tags__c", "b;a;b", "Tags__c", "a;b", true},
+		{"Tags__c", "a;b", "Tags__c", "a;c", false},
+		{"Notes__c", "one\r\ntwo", "Notes__c", "one\ntwo", true},
+		{"BillingCity", "Lyon", "BillingAddress.City", "Lyon", true},
+		{"BillingCity", nil, "BillingAddress.City", nil, true},
+		{"BillingCity", "Lyon", "BillingAddress.City", "Paris", false},
+		{"Depot__Latitude__s", "45.7640430", "Depot__c.Latitude", 45.764043, true},
+	}
+	inBubble(t, func(w *world) {
+		for i, tt := range tests {
+			id := fmt.Sprintf("a00SB%010dAYA", i)
+			w.announce(update(id, set{tt.field: tt.written})).Done([]string{id})
+			name, part, nested := strings.Cut(tt.path, ".")
+			seen := body{name: tt.seen}
+			if nested {
+				seen[name] = body{part: tt.seen}
+			}
+			if got := w.isEcho(updated(id, seen)); got != tt.want {
+				t.Errorf("%s written as %v, seen as %s = %v: echo %v, want %v", tt.field, tt.written, tt.path, tt.seen, got, tt.want)
+			}
+		}
+	})
+}
+
+// The null of an update may be a value that the subscriber must not see.
+func TestUpdate_NullThatIsNotCleared_IsAChange(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": nil}))
+		c := updated(idA, body{"Phone": nil})
+		c.nulled = nil
+		if w.isEcho(c) {
+			t.Error("a hidden value is taken for the null that was written")
+		}
+	})
+}
+
+func TestUpdate_WhatFollowsFromOtherFieldsNeedsNoCause(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Name": "Acme"}))
+		if !w.isEcho(updated(idA, body{"Name": "Acme", "Label__c": "Acme!"})) {
+			t.Error("a formula over a written field makes the change somebody else's")
+		}
+		w.announce(update(idB, set{"BillingState": "Bavaria"}))
+		if !w.isEcho(updated(idB, body{"BillingAddress": body{"State": "Bavaria", "StateCode": "BY"}})) {
+			t.Error("the code that the org derives from a state makes the change somebody else's")
+		}
+		w.announce(update(idC, set{"BillingState": "Bavaria"}))
+		if w.isEcho(updated(idC, body{"BillingAddress": body{"StateCode": "BY"}})) {
+			t.Error("a code without its state is taken for an echo")
+		}
+	})
+}
+
+func TestUpdate_LongTextThatComesAsADifference(t *testing.T) {
+	inBubble(t, func(w *world) {
+		text := strings.Repeat("line of text\r\n", 100) + "end"
+		diff := fmt.Sprintf("--- \n+++ %x\n@@ -1,1 +1,1 @@\n-a\n+b", sha256.Sum256([]byte(text)))
+		other := fmt.Sprintf("--- \n+++ %x\n@@ -1,1 +1,1 @@\n-a\n+b", sha256.Sum256([]byte(text+"x")))
+		for _, tt := range []struct {
+			value string
+			diffs []string
+			want  bool
+		}{
+			{diff, []string{"Notes__c"}, true}, {other, []string{"Notes__c"}, false}, {text, nil, true},
+			{"no difference at all", []string{"Notes__c"}, false}, {diff, nil, false},
+		} {
+			n := w.announce(update(idA, set{"Notes__c": " " + text}))
+			c := updated(idA, body{"Notes__c": tt.value})
+			c.diffs = tt.diffs
+			if got := w.isEcho(c); got != tt.want {
+				t.Errorf("%.20q as a difference %v: echo %v, want %v", tt.value, tt.diffs, got, tt.want)
+			}
+			n.Done(nil)
+		}
+	})
+}
+
+func TestCreate_ByExternalID(t *testing.T) {
+	row := set{"Name": "Acme", "Phone": "1"}
+	inBubble(t, func(w *world) {
+		w.announce(upsert("E-1", row), upsert("E-2", row))
+		for _, tt := range []struct {
+			what string
+			c    change
+			want bool
+		}{
+			{"another external id", created(idA, body{"ERP__c": "E-3", "Name": "Acme", "Phone": "1"}), false},
+			{"another value", created(idA, body{"ERP__c": "E-1", "Name": "Acme", "Phone": "2"}), false},
+			{"a value that is gone", created(idA, body{"ERP__c": "E-1", "Name": "Acme"}), false},
+			{"with the org's defaults", created(idA, body{"ERP__c": "E-1", "Name": "Acme", "Phone": "1", "Active__c": true}), true},
+			{"the same again", created(idB, body{"ERP__c": "E-1", "Name": "Acme", "Phone": "1"}), false},
+			{"its neighbour", created(idB, body{"ERP__c": "E-2", "Name": "Acme", "Phone": "1"}), true},
+		} {
+			if got := w.isEcho(tt.c); got != tt.want {
+				t.Errorf("%s: echo %v, want %v", tt.what, got, tt.want)
+			}
+		}
+	})
+}
+
+func TestCreate_ByNumericExternalID(t *testing.T) {
+	inBubble(t, func(w *world) {
+		_, err := w.announcer.Announce(w.t.Context(), echo.Batch{
+			Org: "main", Object: "Thing__c", KeyField: "Number__c", Writes: []echo.Write{upsert("38861788", set{"Name": "Acme"})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !w.isEcho(created(idA, body{"Number__c": 3.8861788e7, "Name": "Acme"})) {
+			t.Error("not an echo")
+		}
+	})
+}
+
+func TestCreate_WithoutAKey_ByContent(t *testing.T) {
+	insert := func(values set) echo.Write { return echo.Write{Operation: rows.Insert, Fields: pairs(values)} }
+	inBubble(t, func(w *world) {
+		w.announce(insert(set{"Name": "A", "Phone": nil}), insert(set{"Name": "B", "Phone": "2", "Hidden__c": "x"}))
+		if w.isEcho(created(idA, body{"Name": "A", "Phone": "2"})) {
+			t.Error("values of two rows make one echo")
+		}
+		if !w.isEcho(created(idA, body{"Name": "B", "Phone": "2"})) {
+			t.Error("a field that events do not carry hinders")
+		}
+		if !w.isEcho(created(idB, body{"Name": "A", "Count__c": int32(0)})) {
+			t.Error("a row with a null is not found")
+		}
+		if w.isEcho(updated(idC, body{"Name": "A"})) {
+			t.Error("an insert explains an update")
+		}
+	})
+}
+
+// Before the call's answer is known, rows with equal values cannot be told
+// apart; once it is known they are.
+func TestRowsWithEqualValues_AreCountedByRecordOnceTheAnswerIsKnown(t *testing.T) {
+	inBubble(t, func(w *world) {
+		n := w.announce(upsert("1", set{"Phone": "1"}), upsert("2", set{"Phone": "1"}), upsert("3", set{"Phone": "1"}))
+		if !w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Error("first event is not an echo")
+		}
+		if w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Error("one batch is said to write a record twice")
+		}
+		n.Done([]string{idA, idB, ""})
+		time.Sleep(time.Second)
+		if w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Error("a record that was seen counts as unseen once its id is known")
+		}
+		if w.isEcho(updated(idC, body{"Phone": "1"})) {
+			t.Error("a row that was not written explains a change")
+		}
+		if !w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("the other record is not an echo any more")
+		}
+	})
+}
+
+func TestUpdate_ThatChangesNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		if !w.isEcho(updated(idA, nil)) {
+			t.Error("with a known id: not an echo")
+		}
+		if w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("the announcement is used up, and still explains a change")
+		}
+		n := w.announce(upsert("1", set{"Phone": "1"}), upsert("2", set{"Phone": "2"}))
+		if !w.isEcho(updated(idB, nil)) {
+			t.Error("without an id: not an echo")
+		}
+		n.Done([]string{idB, idC})
+		time.Sleep(time.Second)
+		if w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Error("the record was seen without a change, and its announcement lingers")
+		}
+		if !w.isEcho(updated(idC, body{"Phone": "2"})) {
+			t.Error("the neighbour's announcement is gone")
+		}
+	})
+}
+
+func TestDeleteAndUndelete_ByRecord(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(echo.Write{Operation: rows.Delete, ID: idA}, echo.Write{Operation: rows.Delete, ID: idB})
+		if got := w.judged(change{typ: event.Delete, ids: []string{idB, idC, idA}}); !slices.Equal(got, []bool{true, false, true}) {
+			t.Errorf("merged delete of B, C, A: %v, want C to be somebody else's", got)
+		}
+		if w.isEcho(change{typ: event.Undelete, id: idA, body: body{"Name": "A"}}) {
+			t.Error("a delete explains an undelete")
+		}
+		w.announce(echo.Write{Operation: rows.Undelete, ID: idA})
+		if !w.isEcho(change{typ: event.Undelete, id: idA, body: body{"Name": "A"}}) {
+			t.Error("an undelete is not an echo")
+		}
+		w.announce(echo.Write{Operation: rows.Delete, Key: "E-1"})
+		if !w.isEcho(change{typ: event.Delete, id: idC}) {
+			t.Error("a delete by external id is not an echo")
+		}
+	})
+}
+
+func TestGapEvent_IsAChange(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		if w.isEcho(change{typ: event.GapUpdate, id: idA}) {
+			t.Error("an event that does not say what changed is taken for an echo")
+		}
+	})
+}
+
+func TestCommitThatFailed_EventsThatComeAgainAreEchoesAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		payload, h := w.encode(updated(idA, body{"Phone": "1"}))
+		for i := range 3 {
+			// The second time around it may be another channel's judge.
+			if j := w.registry.Judge("main"); !w.judgedBy(j, payload, h)[0] {
+				t.Errorf("time %d: not an echo", i+1)
+			}
+		}
+	})
+}
+
+func TestFailedRows_ExplainNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}), update(idB, set{"Phone": "1"})).Done([]string{"", idB})
+		time.Sleep(time.Second)
+		if w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("a write that failed explains somebody else's change")
+		}
+		if !w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Error("its neighbour is not an echo")
+		}
+	})
+}
+
+func TestAnswerThatWasLost_KeepsTheAnnouncement(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"})) // the connection broke: no Done
+		n := w.announce(update(idA, set{"Phone": "1"}))
+		n.Done([]string{idA})
+		for i := range 2 {
+			if !w.isEcho(updated(idA, body{"Phone": "1"})) {
+				t.Errorf("event %d of the two calls is not an echo", i+1)
+			}
+		}
+	})
+}
+
+// What was answered before the next write was announced cannot show after it.
+func TestEarlierWrites_AreUsedUpByALaterOne(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"})).Done([]string{idA}) // it changed nothing: no event
+		time.Sleep(time.Second)
+		w.announce(update(idA, set{"Phone": "2"})).Done([]string{idA})
+		if !w.isEcho(updated(idA, body{"Phone": "2"})) {
+			t.Error("the second write is not an echo")
+		}
+		if w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("the automation that puts the old value back is taken for the first write's echo")
+		}
+	})
+}
+
+func TestTime_AChangeLongBeforeOrAfterTheCallIsSomebodyElses(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"})).Done([]string{idA})
+		time.Sleep(time.Hour)
+		for _, at := range []time.Duration{-2 * time.Hour, 0} {
+			c := updated(idA, body{"Phone": "1"})
+			c.at = time.Now().Add(at)
+			if w.isEcho(c) {
+				t.Errorf("a change at %s from now is taken for a write of an hour ago", at)
+			}
+		}
+		c := updated(idA, body{"Phone": "1"})
+		c.at = time.Now().Add(-time.Hour)
+		if !w.isEcho(c) {
+			t.Error("an event that comes an hour late is not an echo")
+		}
+	})
+}
+
+func TestOrgAndObject_AreKeptApart(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		payload, h := w.encode(updated(idA, body{"Phone": "1"}))
+		if w.judgedBy(w.registry.Judge("other"), payload, h)[0] {
+			t.Error("a write into one org explains a change in another")
+		}
+		c := updated(idA, body{"Phone": "1"})
+		c.object = "Other__c"
+		if w.isEcho(c) {
+			t.Error("a write into one object explains a change of another")
+		}
+	})
+}
+
+func TestOtherProcess_ReadsWhatWasAnnouncedBefore(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(update(idA, set{"Phone": "1"}))
+		late := w.follow(echo.RegistryConfig{})
+		payload, h := w.encode(updated(idA, body{"Phone": "1"}))
+		if !w.judgedBy(late.Judge("main"), payload, h)[0] {
+			t.Error("a process that started later does not know of the write")
+		}
+	})
+}
+
+func TestLargeBatch_IsFoundRowByRow(t *testing.T) {
+	const n = 20_000
+	inBubble(t, func(w *world) {
+		phone := fields["Phone"]
+		row := make([]echo.Pair, 1)
+		a, err := w.announcer.Announce(w.t.Context(), echo.Batch{
+			Org: "main", Object: "thing__C", KeyField: "ERP__c",
+			Each: func(yield func(echo.Write) bool) {
+				for i := range n {
+					row[0] = echo.Pair{Field: phone, Value: rows.Value{Kind: rows.Text, Text: fmt.Sprint(i % 5000)}}
+					if !yield(echo.Write{Operation: rows.Upsert, Key: fmt.Sprint(i), Fields: row}) {
+						return
+					}
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := func(i int) string { return fmt.Sprintf("a00SB%010dAYA", i) }
+		for i := 0; i < n; i += 997 {
+			if !w.isEcho(updated(id(i), body{"Phone": fmt.Sprint(i % 5000)})) {
+				t.Fatalf("row %d is not an echo", i)
+			}
+		}
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = id(i)
+		}
+		a.Done(ids)
+		time.Sleep(time.Second)
+		for i := 1; i < n; i += 997 {
+			if w.isEcho(updated(id(i), body{"Phone": fmt.Sprint((i + 1) % 5000)})) {
+				t.Fatalf("row %d with its neighbour's value is an echo", i)
+			}
+			if !w.isEcho(updated(id(i), body{"Phone": fmt.Sprint(i % 5000)})) {
+				t.Fatalf("row %d is not an echo after the answer", i)
+			}
+		}
+	})
+}
+
+func TestRegistry_DropsTheOldestBeyondItsRoom(t *testing.T) {
+	inBubble(t, func(w *world) {
+		small := w.follow(echo.RegistryConfig{MaxBytes: 20 << 10})
+		for i := range 100 {
+			w.announce(update(fmt.Sprintf("a00SB%010dAYA", i), set{"Phone": "1"}))
+		}
+		judge := small.Judge("main")
+		for i, want := range map[int]bool{0: false, 99: true} {
+			payload, h := w.encode(updated(fmt.Sprintf("a00SB%010dAYA", i), body{"Phone": "1"}))
+			if got := w.judgedBy(judge, payload, h)[0]; got != want {
+				t.Errorf("write %d of 100: echo %v, want %v", i, got, want)
+			}
+		}
+	})
+}
+
+func TestAnnounce_CallThatIsGivenUp_LeavesNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.unreachable(true)
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+		defer cancel()
+		_, err := w.announcer.Announce(ctx, echo.Batch{Org: "main", Object: "Thing__c", Writes: []echo.Write{update(idA, set{"Phone": "1"})}})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("announce without Kafka: %v", err)
+		}
+		w.unreachable(false)
+		time.Sleep(time.Minute)
+		if w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("a call that was never made explains somebody else's change")
+		}
+		w.announce(update(idA, set{"Phone": "1"}))
+		if !w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("nothing is announced any more")
+		}
+	})
+}
+
+func TestAnnounce_ManyAtOnce_GoTogether(t *testing.T) {
+	inBubble(t, func(w *world) {
+		before := len(w.cluster.ReadCommitted(w.t, writesTopic))
+		for i := range 50 {
+			go w.announcer.Announce(context.Background(), echo.Batch{
+				Org: "main", Object: "Thing__c", Writes: []echo.Write{update(fmt.Sprintf("a00SB%010dAYA", i), set{"Phone": "1"})},
+			})
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if n := len(w.cluster.ReadCommitted(w.t, writesTopic)) - before; n > 5 {
+			t.Errorf("50 announcements at once took %d records", n)
+		}
+		for i := range 50 {
+			if !w.isEcho(updated(fmt.Sprintf("a00SB%010dAYA", i), body{"Phone": "1"})) {
+				t.Errorf("write %d is not an echo", i)
+			}
+		}
+	})
+}
+
+func TestNilAnnouncer_AnnouncesNothing(t *testing.T) {
+	var a *echo.Announcer
+	n, err := a.Announce(t.Context(), echo.Batch{Writes: []echo.Write{update(idA, set{"Phone": "1"})}})
+	if n != nil || err != nil {
+		t.Errorf("got %v, %v", n, err)
+	}
+	n.Done([]string{idA})
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+}
