@@ -358,8 +358,43 @@ func TestC25_ReserveOfTheDaysCalls_IsLeftToOthers(t *testing.T) {
 				t.Errorf("call %s was refused", c.Method)
 			}
 		}
-		r.settled(62, 26*time.Hour)
+		if done, _ := r.outcomes(); len(done) != 60 {
+			t.Errorf("%d results, want 60", len(done))
+		}
 		p.stop()
+	})
+}
+
+func TestC25_RefusalForTheDaysLimit_IsLookedAtAgainWithoutAStorm(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, r *rig) {
+		r.org.InjectHTTP(orgsim.HTTPFault{
+			Method: "PATCH", Path: "sobjects/Order__c/", Status: 403, Code: "REQUEST_LIMIT_EXCEEDED", Text: "TotalRequests Limit exceeded.", Count: 3,
+		})
+		p := r.start(r.config())
+		r.put(0, order{"id": "A"})
+		time.Sleep(time.Minute)
+		if st := p.flow.Status(); st.State != flow.AtLimit || st.Until.Before(time.Now()) || p.flow.Problem() == "" {
+			t.Errorf("status %+v", st)
+		}
+		done, _ := r.settled(1, time.Hour)
+		if n := r.writes(); n != 4 || done[source+"/0/0"].Attempts != 1 {
+			t.Errorf("%d calls, result %+v", n, done)
+		}
+		p.stop()
+	})
+}
+
+func TestFlow_ConcurrentLimit_PassesInSeconds(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, r *rig) {
+		r.org.InjectHTTP(orgsim.HTTPFault{
+			Method: "PATCH", Path: "sobjects/Order__c/", Status: 403, Code: "REQUEST_LIMIT_EXCEEDED", Text: "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", Count: 2,
+		})
+		p := r.start(r.config())
+		r.put(0, order{"id": "A"})
+		r.settled(1, 10*time.Second)
+		if p.count("sfbridge_writeback_retries_total", "reason=concurrent") != 2 {
+			t.Error("the refusals are not counted")
+		}
 	})
 }
 
