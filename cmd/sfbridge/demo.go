@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
 	"sfbridge/bridge"
 	"sfbridge/internal/sandbox"
 	"sfbridge/orgsim"
@@ -16,6 +19,7 @@ type demoCmd struct {
 	For            time.Duration `help:"End by itself after this time; 0 runs until Ctrl-C."`
 	JSON           bool          `name:"json" help:"Print one JSON object as the last line, and nothing else on standard output."`
 	Rate           float64       `default:"40" help:"Changes a second that people make in the simulated org."`
+	ERPRate        float64       `name:"erp-rate" default:"10" help:"Records a second that an ERP system writes to Kafka, to be written back into the org."`
 	Dir            string        `type:"path" help:"Keep Kafka's and the registry's data here."`
 	KafkaListen    string        `default:"127.0.0.1:0" help:"Address of the embedded Kafka."`
 	RegistryListen string        `default:"127.0.0.1:0" help:"Address of the embedded Schema Registry."`
@@ -26,7 +30,9 @@ type demoCmd struct {
 }
 
 func (demoCmd) Help() string {
-	return `At the end the topics are read back, by another Kafka client than the one that wrote them, and compared with what the org did.
+	return `People change records in a simulated org, and an ERP system writes customers and orders to topics; the bridge carries the
+first to Kafka and the second into the org. At the end the topics are read back, by another Kafka client than the one that
+wrote them, and compared with what the org did and holds.
 
 Example: sfbridge demo --for 20s --json
 Example: sfbridge demo --kafka-listen 127.0.0.1:9092 --registry-listen 127.0.0.1:8081
@@ -36,6 +42,7 @@ Example: sfbridge demo --kafka-listen 127.0.0.1:9092 --registry-listen 127.0.0.1
 // summary is the demo's last line.
 type summary struct {
 	sandbox.Verdict
+	sandbox.Written
 	LatencyP50  float64 `json:"latency_p50_ms"` // org commit to a reader of the topic
 	LatencyP99  float64 `json:"latency_p99_ms"`
 	Seconds     float64 `json:"seconds"`
@@ -48,6 +55,7 @@ type demo struct {
 	io    streams
 	log   *slog.Logger
 	sb    *sandbox.Sandbox
+	erp   *sandbox.ERP
 	live  *liveReader
 	began time.Time
 }
@@ -92,7 +100,7 @@ func captured(object string) bool {
 
 func (d *demo) run(ctx context.Context) error {
 	cfg := d.sb.Bridge("demo", demoCaptures()...)
-	cfg.Logger, cfg.Listen = d.log, d.cmd.Listen
+	cfg.Logger, cfg.Listen, cfg.Writebacks = d.log, d.cmd.Listen, sandbox.Writebacks(sandbox.ERPPrefix)
 	for i := range cfg.Captures { // an org that was made anew does not know the positions that --dir kept
 		cfg.Captures[i].OnExpired = bridge.Earliest
 	}
@@ -105,6 +113,11 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	erp := sandbox.ERPConfig{Broker: d.sb.KafkaAddr, Prefix: sandbox.ERPPrefix, Seed: uint64(time.Now().UnixNano())}
+	if d.erp, err = sandbox.NewERP(ctx, erp); err != nil {
+		return err
+	}
+	defer d.erp.Close()
 	bridgeCtx, stopBridge := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBridge()
 	done := make(chan error, 1)
@@ -145,25 +158,46 @@ func ready(ctx context.Context, b *bridge.Bridge, done <-chan error) error {
 	return nil
 }
 
-// before counts what --dir kept from an earlier demo: its org is gone, so the
+// past is what --dir kept from an earlier demo. Its org is gone, so the
 // comparison leaves these records out.
-func (d *demo) before(ctx context.Context) (map[string]bool, error) {
-	if d.cmd.Dir == "" {
-		return nil, nil
-	}
-	records, err := sandbox.ReadBack(ctx, d.sb.KafkaAddr, "sf.", nil)
-	if err != nil {
-		return nil, err
-	}
-	seen := make(map[string]bool, len(records))
-	for _, r := range records {
-		seen[place(r)] = true
-	}
-	return seen, nil
+type past struct {
+	seen              map[string]bool // by place
+	changes, outcomes int
 }
 
-// work lets people work in the org until the time is over, or ctx, or the
-// bridge ends.
+func (d *demo) before(ctx context.Context) (past, error) {
+	p := past{seen: make(map[string]bool)}
+	if d.cmd.Dir == "" {
+		return p, nil
+	}
+	records, err := d.readBack(ctx)
+	for _, r := range records {
+		p.seen[place(r)] = true
+		switch {
+		case isOutcome(r):
+			p.outcomes++
+		case isChange(r):
+			p.changes++
+		}
+	}
+	return p, err
+}
+
+// readBack reads what the bridge and the ERP system wrote.
+func (d *demo) readBack(ctx context.Context) ([]*kgo.Record, error) {
+	var out []*kgo.Record
+	for _, prefix := range []string{"sf.", sandbox.ERPPrefix} {
+		records, err := sandbox.ReadBack(ctx, d.sb.KafkaAddr, prefix, nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, records...)
+	}
+	return out, nil
+}
+
+// work lets people work in the org, and the ERP system beside it, until the
+// time is over, or ctx, or the bridge ends.
 func (d *demo) work(ctx context.Context, bridgeDone <-chan error) error {
 	if d.cmd.For > 0 {
 		var cancel context.CancelFunc
@@ -173,10 +207,7 @@ func (d *demo) work(ctx context.Context, bridgeDone <-chan error) error {
 	workCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	worked := make(chan error, 1)
-	go func() {
-		_, err := d.sb.Org.Work(workCtx, orgsim.WorkConfig{Rate: d.cmd.Rate})
-		worked <- err
-	}()
+	go func() { worked <- d.everybody(workCtx) }()
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -189,7 +220,7 @@ func (d *demo) work(ctx context.Context, bridgeDone <-chan error) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("people at work in the org: %w", err)
+			return err
 		case err := <-bridgeDone:
 			return fmt.Errorf("the bridge ended: %w", err)
 		case <-tick.C:
@@ -198,12 +229,27 @@ func (d *demo) work(ctx context.Context, bridgeDone <-chan error) error {
 	}
 }
 
+// everybody works until ctx ends.
+func (d *demo) everybody(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if _, err := d.sb.Org.Work(ctx, orgsim.WorkConfig{Rate: d.cmd.Rate}); err != nil {
+			return fmt.Errorf("people at work in the org: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return d.erp.Work(ctx, d.cmd.ERPRate) })
+	return g.Wait()
+}
+
 func (d *demo) announce(b *bridge.Bridge) {
 	if d.cmd.JSON {
 		return
 	}
-	fmt.Fprintf(d.io.out, `sfbridge demo: people change records in a simulated org, the bridge carries each change to Kafka
-  Kafka     %s   topics sf.cdc.Account, sf.cdc.Contact, sf.cdc.Opportunity, sf.cdc.Order__c, sf.event.Shipment__e
+	fmt.Fprintf(d.io.out, `sfbridge demo: people change records in a simulated org, the bridge carries each change to Kafka;
+               an ERP system writes customers and orders to Kafka, the bridge writes them into the org
+  Kafka     %s   out of the org: sf.cdc.Account, sf.cdc.Contact, sf.cdc.Opportunity, sf.cdc.Order__c, sf.event.Shipment__e
+                              into the org: erp.customers, erp.orders; what became of each: sf.results, sf.dlq
   registry  %s
   org       %s   Pub/Sub API %s
   look at a topic:  kcat -b %s -t sf.cdc.Account -f '%%k %%h\n'      (docs/schemas.md: reading the values)
@@ -218,41 +264,45 @@ func (d *demo) progress() {
 		return
 	}
 	p50, p99 := d.live.latencies(d.sb.Org.Ledger().Since(0))
-	fmt.Fprintf(d.io.out, "%5.0fs  %6d changes in the org  %6d records read from Kafka  latency p50 %.1f ms, p99 %.1f ms\n",
-		time.Since(d.began).Seconds(), d.sb.Org.Ledger().Total(), d.live.count(), p50, p99)
+	fmt.Fprintf(d.io.out, "%5.0fs  %6d changes in the org  %6d records read from Kafka  latency p50 %.1f ms, p99 %.1f ms  %5d written back\n",
+		time.Since(d.began).Seconds(), d.sb.Org.Ledger().Total(), d.live.count(), p50, p99, d.live.outcomes())
 }
 
-// drain waits until a reader has seen as many records as the org made changes.
-func (d *demo) drain(ctx context.Context, before map[string]bool) {
-	want := 0
+// drain waits until a reader has seen an outcome of each record of the ERP
+// system, and then as many records as the org made changes.
+func (d *demo) drain(ctx context.Context, before past) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	d.live.waitFor(ctx, d.live.outcomes, before.outcomes+d.erp.Written())
+	want := before.changes
 	for _, e := range d.sb.Org.Ledger().Since(0) {
 		if captured(e.Object) {
 			want++
 		}
 	}
-	want += len(before)
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	d.live.waitFor(ctx, want)
+	d.live.waitFor(ctx, d.live.count, want)
 }
 
 // report reads the topics back and prints the verdict; anything lost or
 // doubled is an error.
-func (d *demo) report(ctx context.Context, before map[string]bool) error {
+func (d *demo) report(ctx context.Context, before past) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	records, err := sandbox.ReadBack(ctx, d.sb.KafkaAddr, "sf.", nil)
+	records, err := d.readBack(ctx)
 	if err != nil {
 		return err
 	}
 	fresh := records[:0]
 	for _, r := range records {
-		if !before[place(r)] {
+		if !before.seen[place(r)] {
 			fresh = append(fresh, r)
 		}
 	}
 	ledger := d.sb.Org.Ledger().Since(0)
-	s := summary{Verdict: sandbox.Audit(ledger, captured, "sf", fresh), Seconds: time.Since(d.began).Seconds()}
+	s := summary{
+		Verdict: sandbox.Audit(ledger, captured, "sf", fresh),
+		Written: sandbox.AuditWritten(d.sb.Org, sandbox.ERPPrefix, "sf", fresh), Seconds: time.Since(d.began).Seconds(),
+	}
 	s.LatencyP50, s.LatencyP99 = d.live.latencies(ledger)
 	for _, r := range fresh {
 		if r.Topic == "sf.dlq" {
@@ -263,7 +313,10 @@ func (d *demo) report(ctx context.Context, before map[string]bool) error {
 		return err
 	}
 	if !s.Clean() {
-		return fmt.Errorf("the topics do not hold what the org did: %v", s.Examples)
+		return fmt.Errorf("the topics do not hold what the org did: %v", s.Verdict.Examples)
+	}
+	if s.Failed > 0 {
+		return fmt.Errorf("the org does not hold what the ERP system wrote: %v", s.Written.Examples)
 	}
 	return nil
 }
@@ -273,7 +326,9 @@ func (d *demo) print(s *summary) error {
 		return json.NewEncoder(d.io.out).Encode(s)
 	}
 	_, err := fmt.Fprintf(d.io.out, "\nread back: %d changes in the org, %d records in Kafka, %d lost, %d duplicates, "+
-		"%d out of order; latency p50 %.1f ms, p99 %.1f ms\n", s.ChangesMade, s.RecordsCommitted, s.Lost, s.Duplicates,
-		s.Misordered, s.LatencyP50, s.LatencyP99)
+		"%d out of order; latency p50 %.1f ms, p99 %.1f ms\n"+
+		"written back: %d records of the ERP system in the org, %d failed; %d changes came back, marked as echoes\n",
+		s.ChangesMade, s.RecordsCommitted, s.Lost, s.Duplicates, s.Misordered, s.LatencyP50, s.LatencyP99,
+		s.WrittenBack, s.Failed, s.Echoes)
 	return err
 }

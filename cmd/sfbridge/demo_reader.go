@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +20,15 @@ type liveReader struct {
 	wg     sync.WaitGroup
 	more   chan struct{} // holds one token when something arrived
 
-	mu      sync.Mutex // guards the rest
-	n       int
+	mu      sync.Mutex           // guards the rest
+	n       int                  // changes and events
+	settled int                  // results and dead letters
 	arrived map[string]time.Time // by event uuid and key
 }
 
 func startLiveReader(broker string) (*liveReader, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeRegex(), kgo.ConsumeTopics(`^sf\.(cdc|event)\..*`), kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.ConsumeRegex(), kgo.ConsumeTopics(`^sf\.(cdc\..*|event\..*|results|dlq)$`), kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.MetadataMaxAge(time.Second), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return nil, fmt.Errorf("reader of the topics: %w", err)
@@ -45,6 +47,10 @@ func (r *liveReader) follow() {
 		now := time.Now()
 		r.mu.Lock()
 		fetches.EachRecord(func(rec *kgo.Record) {
+			if isOutcome(rec) {
+				r.settled++
+				return
+			}
 			r.n++
 			for _, h := range rec.Headers {
 				if h.Key == "ce_id" {
@@ -71,9 +77,16 @@ func (r *liveReader) count() int {
 	return r.n
 }
 
-// waitFor returns when n records have arrived, or ctx is over.
-func (r *liveReader) waitFor(ctx context.Context, n int) {
-	for r.count() < n {
+// outcomes is how many records of the ERP system have an outcome.
+func (r *liveReader) outcomes() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.settled
+}
+
+// waitFor returns when a count has reached n, or ctx is over.
+func (r *liveReader) waitFor(ctx context.Context, count func() int, n int) {
+	for count() < n {
 		select {
 		case <-r.more:
 		case <-ctx.Done():
@@ -107,3 +120,11 @@ func (r *liveReader) latencies(ledger []orgsim.LedgerEntry) (p50, p99 float64) {
 
 // place names a record by where it is.
 func place(r *kgo.Record) string { return fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset) }
+
+// isOutcome tells whether a record says what became of one that was written back.
+func isOutcome(r *kgo.Record) bool { return r.Topic == "sf.results" || r.Topic == "sf.dlq" }
+
+// isChange tells whether a record is a change or an event of the org.
+func isChange(r *kgo.Record) bool {
+	return strings.HasPrefix(r.Topic, "sf.cdc.") || strings.HasPrefix(r.Topic, "sf.event.")
+}
