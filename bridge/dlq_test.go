@@ -322,6 +322,9 @@ func TestLetter_ShowsItsRecord(t *testing.T) {
 		if l.State != LetterRetried || string(l.Key) != "E-5" || string(l.Value) != `{"name":"Acme 5"}` || len(l.Headers) != 1 {
 			t.Errorf("letter %+v", l)
 		}
+		if want := (map[string]any{"name": "Acme 5"}); !reflect.DeepEqual(l.Decoded, want) {
+			t.Errorf("decoded %v, want %v", l.Decoded, want)
+		}
 		for _, id := range []LetterID{{1, 1}, {1, 99}, {2, 0}} { // a marker, and nothing
 			if _, err := lb.b.Letter(lb.ctx, id); err == nil || !strings.Contains(err.Error(), "sfbridge dlq list") {
 				t.Errorf("letter %s: %v", id, err)

@@ -102,7 +102,7 @@ func (b *Bridge) buildPublish(p *Publish, reg prometheus.Registerer) error {
 		Name: names.flow, Org: p.Org, Event: o.cfg.Namespace.Name(p.Event), Consumer: b.consumer(names, p.Latest),
 		Format: p.Format, Fields: p.Fields, IgnoreUnmapped: p.IgnoreUnmapped, ID: p.ID,
 		ResultsTopic: b.cfg.results(p.NoResults), DeadLetterTopic: b.cfg.deadLetterTopic(), Drain: b.cfg.drain(),
-		Kafka: b.kafka, Decoder: b.decoder, PubSub: o.pubsub, Schemas: o.codecs, API: o.rest,
+		Kafka: b.kafka, Decoder: b.decoder, PubSub: o.pubsub, Schemas: o.codecs, API: o.rest, DeadLettered: b.deadLettered,
 		Logger: b.cfg.Logger.With("flow", names.flow), Registerer: reg,
 	})
 	if err != nil {
