@@ -26,10 +26,6 @@ type jobNotes interface {
 // read, once its flow has no time left.
 const jobFarewell = 10 * time.Second
 
-// csvNull is what a job takes for null, so no row can say it as text (Bulk API
-// 2.0 guide, "Valid CSV Record Rows").
-const csvNull = "#N/A"
-
 // bulkTakes tells whether a row may go into a bulk job now: the operation and
 // the values have a form in CSV, an insert can be looked up if its job is lost,
 // and jobs are not out of use for a while.
@@ -43,12 +39,7 @@ func (f *Flow) bulkTakes(r *rows.Row) bool {
 	default:
 		return false
 	}
-	for _, v := range r.Values {
-		if v.Kind == rows.Text && v.Text == csvNull {
-			return false
-		}
-	}
-	return r.Key != csvNull && f.target.Load().mapper.BulkOK() && !f.jobs.resting()
+	return r.FitsBulk() && f.target.Load().mapper.BulkOK() && !f.jobs.resting()
 }
 
 // sendBulk writes a batch in one job and returns a verdict for each item, or a

@@ -473,6 +473,9 @@ func TestBulk_RowsThatCSVCannotSay(t *testing.T) {
 	})
 }
 
+// csvNull is what a job takes for null.
+const csvNull = "#N/A"
+
 func TestBulk_TakesWhatCanBeLookedUp(t *testing.T) {
 	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
 		for _, tc := range []struct {

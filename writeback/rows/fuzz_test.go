@@ -95,7 +95,7 @@ func checkSendable(t *testing.T, m *rows.Mapper, r *rows.Row) {
 	if _, err := api.InsertMany(t.Context(), "Order__c", []salesforce.Record{rec}); err != nil {
 		t.Errorf("REST: %v", err)
 	}
-	if !m.FitsBulk(r) {
+	if !r.FitsBulk() {
 		return
 	}
 	columns := m.Columns([]*rows.Row{r})

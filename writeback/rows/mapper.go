@@ -206,7 +206,7 @@ func (m *Mapper) expressions() []error {
 func (m *Mapper) KeyField() string { return m.key.Name }
 
 // BulkOK tells whether rows can go into bulk jobs at all: not with fields of
-// bytes. See also FitsBulk.
+// bytes. See also Row.FitsBulk.
 func (m *Mapper) BulkOK() bool { return !m.noBulk }
 
 // Warnings are sentences on what may go wrong for some of the records, for the

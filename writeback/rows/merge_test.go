@@ -2,10 +2,13 @@ package rows_test
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"sfbridge/salesforce"
+	"sfbridge/salesforce/bulk"
 	"sfbridge/writeback/rows"
 )
 
@@ -129,8 +132,41 @@ func TestFitsBulk_NotWhatCSVCannotSay(t *testing.T) {
 		`{"ERP_Id__c":"#N/A","Name":"a"}`:   false,
 		`{"ERP_Id__c":"E-1"}`:               true,
 	} {
-		if got := m.FitsBulk(row(t, m, input(t, in))); got != want {
+		if got := row(t, m, input(t, in)).FitsBulk(); got != want {
 			t.Errorf("%s: %v, want %v", in, got, want)
+		}
+	}
+}
+
+func TestFitsBulk_CountsAsCSVDoes(t *testing.T) {
+	m := mapper(t, rows.Config{ExternalID: "ERP_Id__c", Fields: fields("ERP_Id__c", "A__c", "B__c", "C__c", "D__c")}, object(
+		field("A__c", "textarea", length(131072)), field("B__c", "textarea", length(131072)),
+		field("C__c", "textarea", length(131072)), field("D__c", "textarea", length(131072))))
+	for name, c := range map[string]struct {
+		text string
+		n    int // fields that have it
+		want bool
+	}{
+		"three long ones":             {strings.Repeat("x", 131072), 3, true},
+		"four":                        {strings.Repeat("x", 131072), 4, false},
+		"long in bytes alone":         {strings.Repeat("東", 90000), 4, true},
+		"quotes are doubled":          {strings.Repeat(`"`, 70000), 3, false},
+		"a value that is not too big": {strings.Repeat("😀", 65536), 3, true},
+	} {
+		rec := map[string]any{"ERP_Id__c": "E-1"}
+		for _, name := range []string{"A__c", "B__c", "C__c", "D__c"}[:c.n] {
+			rec[name] = c.text
+		}
+		r := row(t, m, record(rec))
+		if got := r.FitsBulk(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		w, err := bulk.NewWriter(io.Discard, m.Columns([]*rows.Row{r}), 0)
+		if err == nil {
+			err = w.Write(m.Record(r))
+		}
+		if (err == nil) != c.want {
+			t.Errorf("%s: the writer says %v", name, err)
 		}
 	}
 }

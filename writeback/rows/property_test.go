@@ -238,7 +238,7 @@ func TestRows_RESTAndBulkLeaveTheSame(t *testing.T) {
 			var recs []salesforce.Record
 			for i := range n {
 				r, err := m.Row(record(anyRecord(rnd, orgA, fmt.Sprint("K-", i))))
-				if err != nil || !m.FitsBulk(r) {
+				if err != nil || !r.FitsBulk() {
 					continue
 				}
 				mapped, recs = append(mapped, r), append(recs, m.Record(r))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"sfbridge/salesforce"
@@ -81,46 +82,47 @@ func (m *Mapper) Columns(rs []*Row) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// The bounds of CSV (Bulk API 2.0 guide, "Valid CSV Record Rows").
+// The bounds of CSV, in characters (Bulk API 2.0 guide, "Valid CSV Record
+// Rows"). A record has room left for the commas of 5,000 columns.
 const (
 	csvNull      = "#N/A"
 	maxCSVValue  = 131_072
-	maxCSVRecord = 400_000
+	maxCSVRecord = 400_000 - 5_000
 )
 
 // FitsBulk tells whether CSV can say what the row says. Text that CSV takes for
-// null, and bytes, have to go by REST.
-func (m *Mapper) FitsBulk(r *Row) bool {
-	set := m.columns.set()
-	total := len(r.Key) + len(set.list)
+// null has to go by REST, and so has a row that is too long.
+func (r *Row) FitsBulk() bool {
+	most := 2*len(r.Key) + 3
 	if r.Key == csvNull {
 		return false
 	}
 	for _, v := range r.Values {
-		if v.Text == csvNull || set.list[v.Column].field.Type == "base64" {
+		if v.Text == csvNull || len(v.Text) > maxCSVValue && salesforce.TextLength(v.Text) > maxCSVValue {
 			return false
 		}
-		n := len(v.Text)
-		if n > maxCSVValue && salesforce.TextLength(v.Text) > maxCSVValue {
-			return false
-		}
-		total += 2*n + 3 // as if every character were a quote
+		most += 2*len(v.Text) + 3 // as if every character were a quote
 	}
-	return total < maxCSVRecord || m.csvLength(r) < maxCSVRecord
+	if most <= maxCSVRecord {
+		return true
+	}
+	length := 0
+	for text := range r.texts {
+		length += salesforce.TextLength(text) + strings.Count(text, `"`) + 3
+	}
+	return length <= maxCSVRecord
 }
 
-// csvLength counts a row's line, quotes doubled.
-func (m *Mapper) csvLength(r *Row) int {
-	n := salesforce.TextLength(r.Key) + len(m.columns.set().list)
+// texts are the key and the values.
+func (r *Row) texts(yield func(string) bool) {
+	if !yield(r.Key) {
+		return
+	}
 	for _, v := range r.Values {
-		n += salesforce.TextLength(v.Text) + 3
-		for i := range len(v.Text) {
-			if v.Text[i] == '"' {
-				n++
-			}
+		if !yield(v.Text) {
+			return
 		}
 	}
-	return n
 }
 
 // Fields gives names and values of a row's own fields for the recognition of
