@@ -17,24 +17,23 @@ import (
 // It comes as an object with that difference in its one field, diff, so that
 // nobody takes it for the text.
 func (c *Codec) changeTree(payload []byte) (any, error) {
-	v, err := c.tree(payload)
-	if err != nil {
-		return nil, err
-	}
 	var h event.Header
 	if _, err := c.DecodeHeader(payload, &h); err != nil {
 		return nil, err
 	}
+	v, err := c.readTree(payload, true)
+	if err != nil {
+		return nil, err
+	}
 	tree := v.(map[string]any)
-	header := tree[headerName].(map[string]any)
+	header, _ := tree[headerName].(map[string]any)
 	for name, set := range map[string][]string{"nulledFields": h.NulledFields, "diffFields": h.DiffFields, "changedFields": h.ChangedFields} {
 		if _, ok := header[name]; ok {
 			header[name] = anyList(set)
 		}
 	}
-	for i := range c.root.fields[1:] {
-		f := &c.root.fields[i+1]
-		prune(tree, f.spelt, f.node.record() != nil, h.NulledFields)
+	for _, name := range h.NulledFields {
+		c.setNull(tree, name)
 	}
 	for _, name := range h.DiffFields {
 		parent, inner, compound := strings.Cut(name, ".")
@@ -47,31 +46,30 @@ func (c *Codec) changeTree(payload []byte) (any, error) {
 	return tree, nil
 }
 
-// prune takes a field out of the tree that the event does not speak of.
-func prune(tree map[string]any, name string, compound bool, nulled []string) {
-	parts, isRecord := tree[name].(map[string]any)
-	switch {
-	case tree[name] == nil && slices.Contains(nulled, name):
-		return
-	case tree[name] == nil && !compound:
-		delete(tree, name)
-		return
-	case !compound || tree[name] != nil && !isRecord:
+// setNull puts a null into the tree of a change event, where the schema has such
+// a field and the event no value for it.
+func (c *Codec) setNull(tree map[string]any, name string) {
+	parent, inner, compound := strings.Cut(name, ".")
+	i := slices.IndexFunc(c.root.fields, func(f field) bool { return f.name == parent })
+	if i < 1 { // not there, or the header
 		return
 	}
-	kept := make(map[string]any, len(parts))
-	for part, v := range parts {
-		if v != nil {
-			kept[part] = v
+	of := c.root.fields[i].node.record()
+	if compound {
+		if of == nil || !slices.ContainsFunc(of.fields, func(f field) bool { return f.name == inner }) {
+			return
 		}
-	}
-	for _, of := range nulled {
-		if part, ok := strings.CutPrefix(of, name+"."); ok {
-			kept[part] = parts[part]
+		if tree[parent] == nil {
+			tree[parent] = make(map[string]any)
 		}
+		parts, ok := tree[parent].(map[string]any)
+		if !ok { // the name of a business account, which has no parts
+			return
+		}
+		tree, name = parts, inner
 	}
-	if tree[name] = kept; len(kept) == 0 {
-		delete(tree, name)
+	if _, ok := tree[name]; !ok {
+		tree[name] = nil
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/sr"
+
 	"sfbridge/schemas"
 )
 
@@ -112,4 +114,51 @@ func setLevel(t *testing.T, subject, level string) {
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("set the level of %s: %s", subject, resp.Status)
 	}
+}
+
+// A registry that others built gives types, references and unknown ids as the
+// decoder expects them.
+func TestRealRegistry_Decode_TypesReferencesUnknownIDs(t *testing.T) {
+	d := schemas.NewDecoder(realRegistry(t))
+	subject := "sfbridge.test." + strconv.FormatInt(time.Now().UnixNano(), 36)
+	client, err := sr.NewClient(sr.URLs(os.Getenv("SFBRIDGE_TEST_REGISTRY")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	register := func(name string, s sr.Schema) schemas.ID {
+		t.Helper()
+		got, err := client.CreateSchema(t.Context(), subject+name, s)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return schemas.ID(got.ID)
+	}
+	register(".city", sr.Schema{Schema: `{"type":"record","name":"City","namespace":"a","fields":[{"name":"name","type":"string"}]}`})
+	order := register(".order", sr.Schema{
+		Schema:     `{"type":"record","name":"Order","fields":[{"name":"to","type":"a.City"}]}`,
+		References: []sr.SchemaReference{{Name: "a.City", Subject: subject + ".city", Version: 1}},
+	})
+	object := register(".object", sr.Schema{Type: sr.TypeJSON, Schema: `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"` + subject + `"}`})
+	message := register(".message", sr.Schema{Type: sr.TypeProtobuf, Schema: "syntax = \"proto3\";\nmessage M { string a = 1; }\n"})
+
+	if v, err := d.Decode(t.Context(), schemas.AppendFrame(nil, order, []byte{2, 'A'}), schemas.Auto); err != nil || !same(v, map[string]any{"to": map[string]any{"name": "A"}}) {
+		t.Errorf("a schema that refers to another: %v, %v", v, err)
+	}
+	if v, err := d.Decode(t.Context(), schemas.AppendFrame(nil, object, []byte(`{"a":"b"}`)), schemas.Auto); err != nil || !same(v, map[string]any{"a": "b"}) {
+		t.Errorf("JSON: %v, %v", v, err)
+	}
+	_, err = d.Decode(t.Context(), schemas.AppendFrame(nil, message, []byte("x")), schemas.Auto)
+	if _, ok := errors.AsType[*schemas.SchemaError](err); !ok {
+		t.Errorf("Protobuf: %v, want a *SchemaError", err)
+	}
+	unknown := schemas.AppendFrame(nil, 2_000_000_000, []byte("x"))
+	if _, err = d.Decode(t.Context(), unknown, schemas.Auto); !schemas.Retryable(err) {
+		t.Errorf("an unknown id: %v, want it retryable at first", err)
+	}
+	time.Sleep(5100 * time.Millisecond) // the registry is real, and so is its time
+	_, err = d.Decode(t.Context(), unknown, schemas.Auto)
+	if e, ok := errors.AsType[*schemas.LookupError](err); !ok || !e.Unknown {
+		t.Errorf("an unknown id: %v, want it lasting after 5 s", err)
+	}
+	t.Log(err)
 }

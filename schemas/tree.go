@@ -20,8 +20,12 @@ var (
 // map[string]any: without the tags of unions, numbers with all their digits,
 // what has a logical type as the text that people write. The error is a
 // *PayloadError.
-func (c *Codec) tree(payload []byte) (any, error) {
-	t := treeReader{cursor: cursor{b: payload}, text: string(payload), left: 4*len(payload) + maxEmptyItems}
+func (c *Codec) tree(payload []byte) (any, error) { return c.readTree(payload, false) }
+
+// readTree is tree; a sparse one has no fields that are null, nor records of
+// which nothing is left.
+func (c *Codec) readTree(payload []byte, sparse bool) (any, error) {
+	t := treeReader{cursor: cursor{b: payload}, text: string(payload), left: 4*len(payload) + maxEmptyItems, sparse: sparse}
 	v, err := t.value(c.root, 0)
 	if err == nil && t.cursor.left() > 0 {
 		err = errTrailing
@@ -37,6 +41,8 @@ type treeReader struct {
 	cursor
 	text string // the payload once more: all strings share it
 	left int    // values that may come yet, since some take no bytes
+	// sparse leaves out what is null.
+	sparse bool
 }
 
 func (t *treeReader) value(n *node, depth int) (any, error) {
@@ -73,6 +79,9 @@ func (t *treeReader) value(n *node, depth int) (any, error) {
 }
 
 func (t *treeReader) record(n *node, depth int) (any, error) {
+	if t.sparse {
+		return t.sparseRecord(n, depth)
+	}
 	out := make(map[string]any, len(n.fields))
 	for i := range n.fields {
 		f := &n.fields[i]
@@ -81,6 +90,28 @@ func (t *treeReader) record(n *node, depth int) (any, error) {
 			return nil, inField(f.spelt, err)
 		}
 		out[f.spelt] = v
+	}
+	return out, nil
+}
+
+func (t *treeReader) sparseRecord(n *node, depth int) (any, error) {
+	out := make(map[string]any)
+	for i := range n.fields {
+		f := &n.fields[i]
+		if f.nullFirst && t.i < len(t.b) && t.b[t.i] == 0 { // most fields of an update
+			t.i++
+			continue
+		}
+		v, err := t.value(f.node, depth+1)
+		if err != nil {
+			return nil, inField(f.spelt, err)
+		}
+		if v != nil {
+			out[f.spelt] = v
+		}
+	}
+	if len(out) == 0 && depth > 0 {
+		return nil, nil
 	}
 	return out, nil
 }
