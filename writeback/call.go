@@ -109,6 +109,8 @@ func (cl *caller) write(ctx context.Context, b *batch) error {
 	if err != nil {
 		if failure := asCallError(err); !failure.unknown {
 			cl.notMade(b)
+		}
+		if e, ok := asError(err); ok && e.Code != "" { // else rows may have been written, and their events come
 			said.Done(make([]string, len(b.items)))
 		}
 		return err

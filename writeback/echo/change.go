@@ -19,6 +19,7 @@ type change struct {
 	payload []byte
 	seen    []seenValue
 	changed []string // fields of an update that need a cause
+	bare    bool     // an update that shows no field but the org's stamps
 	text    map[string]fieldText
 }
 
@@ -41,7 +42,7 @@ func (c *change) reset(org string, codec *schemas.Codec, payload []byte, h *even
 	c.org, c.typ, c.header, c.codec, c.payload = org, h.ChangeType, h, codec, payload
 	c.seen = c.seen[:0]
 	clear(c.text)
-	c.changed = c.changed[:0]
+	c.changed, c.bare = c.changed[:0], c.typ == event.Update
 	if c.typ != event.Update {
 		return
 	}
@@ -49,6 +50,7 @@ func (c *change) reset(org string, codec *schemas.Codec, payload []byte, h *even
 		if slices.Contains(stamps[:], path) {
 			continue
 		}
+		c.bare = false
 		f := findField(codec.Fields(), path)
 		switch {
 		case f != nil && strings.HasPrefix(f.Doc, "Formula:"): // follows from other fields

@@ -40,7 +40,8 @@ func (j *Judge) Event(codec *schemas.Codec, payload []byte, h *event.Header) {
 
 // Echo tells whether the event is, for one of its records, the echo of a write.
 // If no announcement that is known explains it, the topic is read to its present
-// end first. The error is that of ctx.
+// end first. An update that shows no field at all is one in any case: it holds
+// nothing that anybody else did. The error is that of ctx.
 func (j *Judge) Echo(ctx context.Context, record string) (bool, error) {
 	if j.change.typ.IsGap() {
 		return false, nil // nobody knows what changed
@@ -49,13 +50,13 @@ func (j *Judge) Echo(ctx context.Context, record string) (bool, error) {
 		return true, nil
 	}
 	if j.settled {
-		return false, nil
+		return j.change.bare, nil
 	}
 	if err := j.r.catchUp(ctx); err != nil {
 		return false, err
 	}
 	j.settled = true
-	return j.r.judge(&j.change, record), nil
+	return j.r.judge(&j.change, record) || j.change.bare, nil
 }
 
 // patience is how long a registry that gets no further is waited for. An event
