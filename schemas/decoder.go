@@ -88,15 +88,15 @@ func (d *Decoder) decode(ctx context.Context, data []byte, format Format) (any, 
 }
 
 // DecodeKey decodes a key. Keys are often plain text, so whatever is neither in
-// the wire format nor a JSON object is taken for text: 42 and "a" come as they
-// are spelt. No key, and one that cannot be read as anything, is nil. The error is
-// always one that may pass: see Decode.
+// the wire format nor a JSON object, list or string is taken for text: 42 and
+// {abc} come as they are spelt. No key, and one that cannot be read as anything,
+// is nil. The error is always one that may pass: see Decode.
 func (d *Decoder) DecodeKey(ctx context.Context, data []byte, format Format) (any, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
 	framed := data[0] == 0 && format != JSON && len(data) > frameBytes && d.registry != nil
-	if framed || data[0] == '{' {
+	if framed || data[0] == '{' || data[0] == '[' || data[0] == '"' {
 		v, err := d.decode(ctx, data, Auto)
 		if err == nil || Retryable(err) || ctx.Err() != nil {
 			return v, err

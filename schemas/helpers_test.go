@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hamba/avro/v2"
 	"github.com/linkedin/goavro/v2"
@@ -32,6 +33,13 @@ func read(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// All tests run where days begin at another time than in UTC, so that a date
+// that passes through the local zone shows: C20.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("America/Sao_Paulo", -3*3600)
+	m.Run()
 }
 
 var errLeftOver = errors.New("bytes are left over")
