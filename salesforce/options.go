@@ -46,6 +46,9 @@ func (c *Client) With(o Options) *Client {
 	return &own
 }
 
+// Options are those that the client sends.
+func (c *Client) Options() Options { return c.options }
+
 // rowHeader is what writes of rows send beside what every call does.
 func (c *Client) rowHeader() http.Header {
 	h := http.Header{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"sfbridge/internal/backoff"
@@ -28,7 +29,8 @@ const jobFarewell = 10 * time.Second
 
 // bulkTakes tells whether a row may go into a bulk job now: the operation and
 // the values have a form in CSV, an insert can be looked up if its job is lost,
-// and jobs are not out of use for a while.
+// the job can say what calls say in headers, and jobs are not out of use for a
+// while.
 func (f *Flow) bulkTakes(r *rows.Row) bool {
 	switch r.Op {
 	case rows.Insert:
@@ -39,7 +41,28 @@ func (f *Flow) bulkTakes(r *rows.Row) bool {
 	default:
 		return false
 	}
-	return r.FitsBulk() && f.target.Load().mapper.BulkOK() && !f.jobs.resting()
+	t := f.target.Load()
+	_, ruled := f.assignmentRule(t, r.Op)
+	return ruled && r.FitsBulk() && t.mapper.BulkOK() && !f.jobs.resting()
+}
+
+// assignmentRule is the assignment rule that a job is to run. A call runs the
+// org's active rule unless its header says otherwise; a job runs none unless it
+// names one (Bulk API 2.0 guide, "Create a Job"; REST API guide, "Assignment
+// Rule Header"). So where the active rule is wanted, ok is false: no job will
+// do.
+func (f *Flow) assignmentRule(t *target, op rows.Operation) (id string, ok bool) {
+	if op == rows.Delete || t.object.Name != "Lead" && t.object.Name != "Case" {
+		return "", true
+	}
+	switch rule := f.cfg.API.Options().AutoAssign; {
+	case strings.EqualFold(rule, "false"):
+		return "", true
+	case rule == "", strings.EqualFold(rule, "true"):
+		return "", false
+	default:
+		return rule, true
+	}
 }
 
 // sendBulk writes a batch in one job and returns a verdict for each item, or a
@@ -84,6 +107,7 @@ var errNoRows = errors.New("no row is left for the job")
 // is nil if its end was not seen. The error is errNoRows or a *callError.
 func (r *jobRun) run(ctx context.Context) (*bulk.Job, error) {
 	spec := bulk.Spec{Object: r.b.target.object.Name, Operation: bulk.Operation(r.b.op)}
+	spec.AssignmentRule, _ = r.f.assignmentRule(r.b.target, r.b.op)
 	if r.b.op == rows.Upsert {
 		spec.ExternalIDField = r.b.target.mapper.KeyField()
 	}

@@ -476,6 +476,56 @@ func TestBulk_RowsThatCSVCannotSay(t *testing.T) {
 // csvNull is what a job takes for null.
 const csvNull = "#N/A"
 
+func TestBulk_AssignmentRules_AsCallsHaveThem(t *testing.T) {
+	lead := &target{object: &salesforce.Object{Name: "Lead"}}
+	for _, tc := range []struct {
+		object, auto string
+		op           rows.Operation
+		id           string
+		ok           bool
+	}{
+		{"Lead", "", rows.Insert, "", false},
+		{"Lead", "TRUE", rows.Upsert, "", false},
+		{"Case", "true", rows.Update, "", false},
+		{"Case", "FALSE", rows.Upsert, "", true},
+		{"Case", "01Qxx0000004C92AAE", rows.Upsert, "01Qxx0000004C92AAE", true},
+		{"Lead", "", rows.Delete, "", true},
+		{"Account", "", rows.Upsert, "", true},
+		{"Order__c", "01Qxx0000004C92AAE", rows.Upsert, "", true},
+	} {
+		api, err := salesforce.New(salesforce.Config{Session: &rigSession{}, APIVersion: "64.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lead.object.Name = tc.object
+		f := &Flow{cfg: Config{API: api.With(salesforce.Options{AutoAssign: tc.auto})}}
+		if id, ok := f.assignmentRule(lead, tc.op); id != tc.id || ok != tc.ok {
+			t.Errorf("%s of %s with %q: %q, %v", tc.op, tc.object, tc.auto, id, ok)
+		}
+	}
+}
+
+func TestBulk_RulesThatOnlyAlert_ArePassedOverByCalls(t *testing.T) {
+	for _, allow := range []bool{true, false} {
+		inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+			r.f.cfg.API = r.f.cfg.API.With(salesforce.Options{AllowDuplicates: allow})
+			if err := r.org.SetRules(orgsim.Rules{Duplicates: []orgsim.DuplicateRule{{Object: "Order__c", Fields: []string{"Email__c"}}}}); err != nil {
+				t.Fatal(err)
+			}
+			recs := orders(3)
+			recs[1]["Email__c"], recs[2]["Email__c"] = "a@acme.example", "a@acme.example"
+			b := r.batch(recs...)
+			out := r.send(b)
+			if n := tally(out); n[flow.Created] != 2 || (n["free"] == 1) != allow || (n[flow.DuplicateRule] == 1) == allow {
+				t.Errorf("allowed %v: %v", allow, n)
+			}
+			if it := b.items[2]; (it.limit == salesforce.MaxCollection) != allow {
+				t.Errorf("allowed %v: the row goes by job again", allow)
+			}
+		})
+	}
+}
+
 func TestBulk_TakesWhatCanBeLookedUp(t *testing.T) {
 	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
 		for _, tc := range []struct {

@@ -106,10 +106,19 @@ func (h *harvest) take(row *bulk.Row, set bulk.Set) {
 	case deletedAlready(h.b.op, row.Err):
 		h.done++
 		h.out[i] = verdict{done: doneBy(h.b.op, false), id: row.ID, job: h.job.ID}
+	case row.Err.Code == codeDuplicates && h.f.cfg.API.Options().AllowDuplicates:
+		// Calls say in a header that rules that only alert are to be passed over;
+		// for jobs there is none.
+		h.b.items[i].limit = salesforce.MaxCollection
+		h.out[i] = h.undone("a duplicate rule alerts, which a job cannot pass over")
 	default:
 		h.out[i] = verdict{id: row.ID, job: h.job.ID, err: refused(row.Err)}
 	}
 }
+
+// codeDuplicates is a duplicate rule's refusal, of a rule that alerts as of one
+// that blocks.
+const codeDuplicates = "DUPLICATES_DETECTED"
 
 func (h *harvest) place(row *bulk.Row) (int, bool) {
 	key, ok := row.Get(h.index.field)
