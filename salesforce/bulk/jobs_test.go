@@ -490,3 +490,79 @@ func TestResults_RowOfAnotherWidth_EndsTheLoop(t *testing.T) {
 		}
 	})
 }
+
+func TestRetryAfter_IsKeptByUploadsAndResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		var uploads, reads []time.Duration
+		f := newJobs(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+			if uploads = append(uploads, time.Since(begun)); n == 1 {
+				w.Header().Set("Retry-After", "90")
+				refuse(w, 503, "SERVER_UNAVAILABLE")
+				return
+			}
+			w.WriteHeader(201)
+		})
+		f.HandleFunc("GET "+jobs+"/ingest/"+job1+"/successfulResults/", func(w http.ResponseWriter, _ *http.Request) {
+			if reads = append(reads, time.Since(begun)); len(reads) == 1 {
+				w.Header().Set("Retry-After", "40")
+				w.WriteHeader(429)
+				return
+			}
+			_, _ = io.WriteString(w, "sf__Id,sf__Created,ERP_Id__c\n001KX000001AbCdYAK,true,7\n")
+		})
+		c := serve(t, f, "64.0")
+		job, err := c.Submit(t.Context(), upsert, few, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for _, err := range c.Results(t.Context(), job, bulk.Succeeded) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows++
+		}
+		if len(uploads) != 2 || uploads[1] < 90*time.Second || f.made != 2 {
+			t.Errorf("uploads at %v in %d jobs", uploads, f.made)
+		}
+		if rows != 1 || len(reads) != 2 || reads[1]-reads[0] < 40*time.Second {
+			t.Errorf("%d rows, read at %v", rows, reads)
+		}
+	})
+}
+
+func TestResults_PackedAndInPieces_EachRowAsItArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := make(chan struct{})
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET "+jobs+"/ingest/"+job1+"/successfulResults/", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Errorf("accepts %q", r.Header.Get("Accept-Encoding"))
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			for _, piece := range []string{"sf__Id,sf__Created,ERP_Id__c\n001KX000001AbCdYAK,true,\"7\n7\"\n", "001KX000001AbCeYAK,false,8\n"} {
+				_, _ = io.WriteString(z, piece)
+				_ = z.Flush()
+				w.(http.Flusher).Flush()
+				<-seen // the rest is sent once the first row was read
+			}
+			_ = z.Close()
+		})
+		got := ""
+		for row, err := range serve(t, mux, "64.0").Results(t.Context(), &bulk.Job{ID: job1}, bulk.Succeeded) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got == "" {
+				close(seen)
+			}
+			key, _ := row.Get("ERP_Id__c")
+			got += fmt.Sprint(key, row.Created, " ")
+		}
+		if want := "7\n7true 8false "; got != want {
+			t.Errorf("rows %q, want %q", got, want)
+		}
+	})
+}
