@@ -109,9 +109,14 @@ func (m *Mapper) own(f *salesforce.Field) (*column, error) {
 	}, nil
 }
 
+// list names some names: of twenty kinds of parent, six are enough.
 func list(names []string) string {
-	if len(names) < 2 {
+	const most = 6
+	switch n := len(names); {
+	case n < 2:
 		return strings.Join(names, "")
+	case n > most:
+		return fmt.Sprintf("%s or one of %d others", strings.Join(names[:most], ", "), n-most)
 	}
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " or " + names[last]

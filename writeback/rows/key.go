@@ -63,8 +63,23 @@ func (m *Mapper) rowKey(in *expression.Input, op Operation) (string, error) {
 		return "", nil
 	case !removal && (m.keyFrom != nil || present):
 		return "", m.reject(flow.NoKey, m.key.Name, errors.New("the record has no value for it, so nothing tells which row is meant"))
+	case m.cfg.Fields == nil && m.key.Type != "id" && changeEvent(in.Value):
+		return "", m.reject(flow.NoKey, m.key.Name, errNotInEvent)
 	}
 	return m.recordKey(in.Key)
+}
+
+// errNotInEvent keeps the record id of the org that an event comes from from
+// becoming the external id of a new row, only because the event had no reason
+// to carry the external id.
+var errNotInEvent = errors.New("a change event carries what has changed, and the external id has not: " +
+	"enrich the channel with it, or say in fields what is the key, such as _key for the record id")
+
+// changeEvent tells whether a record is a change event of an org.
+func changeEvent(v any) bool {
+	tree, ok := v.(map[string]any)
+	_, header := tree["ChangeEventHeader"].(map[string]any)
+	return ok && header
 }
 
 // keyValue is what the mapping gives for the key.

@@ -50,6 +50,12 @@ func TestKey_IsMapped_OrElseTheKafkaKey(t *testing.T) {
 		"without a mapping":            {rows.Upsert, "ERP_Id__c", nil, tree(`{"ERP_Id__c":"E-1"}`), "other", "E-1", ""},
 		"without a mapping, null":      {rows.Upsert, "ERP_Id__c", nil, tree(`{"ERP_Id__c":null}`), "other", "", flow.NoKey},
 		"without a mapping, absent":    {rows.Upsert, "ERP_Id__c", nil, tree(`{}`), "E-2", "E-2", ""},
+		"without a mapping, an event":  {rows.Upsert, "ERP_Id__c", nil, tree(`{"ChangeEventHeader":{},"Name":"x"}`), id18, "", flow.NoKey},
+		"an event with its key":        {rows.Upsert, "ERP_Id__c", nil, tree(`{"ChangeEventHeader":{},"ERP_Id__c":"E-1"}`), id18, "E-1", ""},
+		"an event, the key mapped":     {rows.Upsert, "ERP_Id__c", map[string]string{"ERP_Id__c": "_key"}, tree(`{"ChangeEventHeader":{}}`), id18, id18, ""},
+		"an event, by id":              {rows.Update, "", nil, tree(`{"ChangeEventHeader":{},"Name":"x"}`), id18, id18, ""},
+		"an event that deletes":        {rows.Delete, "ERP_Id__c", nil, tree(`{"ChangeEventHeader":{}}`), id18, "", flow.NoKey},
+		"an event with a mapping":      {rows.Upsert, "ERP_Id__c", unmapped, tree(`{"ChangeEventHeader":{}}`), id18, id18, ""},
 		"without a mapping, by id":     {rows.Update, "", nil, tree(`{"Id":"` + id15 + `"}`), nil, id18, ""},
 	} {
 		m := mapper(t, rows.Config{Operation: c.op, ExternalID: c.id, Fields: c.fields}, object())

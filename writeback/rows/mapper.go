@@ -45,8 +45,8 @@ type target struct {
 	from   *expression.Expression
 }
 
-// name is the name of a field or relationship.
-var name = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+// apiName is the form of the name of a field.
+var apiName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 // New compiles the configuration against the object's description. The error
 // names the keys of the configuration that are wrong, all of them, and the

@@ -90,7 +90,7 @@ func (m *Mapper) ofParent(object, relationship, field string) (*column, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%s has no relationship %s%s", m.object.Name, relationship, m.nearRelationships(relationship))
-	case !name.MatchString(field):
+	case !apiName.MatchString(field):
 		return nil, fmt.Errorf("%.80q is not the name of a field", field)
 	case object != "" && !slices.Contains(ref.ReferenceTo, object):
 		return nil, fmt.Errorf("%s refers to %s, not to %s", ref.Name, list(ref.ReferenceTo), object)
