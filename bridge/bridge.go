@@ -98,7 +98,7 @@ func New(cfg Config) (*Bridge, error) {
 		ch.state = ChannelStatus{Org: cp.Org, Channel: cp.Channel, Lane: ch.lane, State: stateWaiting, Since: time.Now()}
 		b.channels = append(b.channels, ch)
 	}
-	reg.MustRegister(newLagCollector(b), upCollector{b})
+	reg.MustRegister(newLagCollector(b), newFlowCollector(b), upCollector{b})
 	b.buildEchoes(reg)
 	if err := b.buildOutbound(reg); err != nil {
 		b.Close()

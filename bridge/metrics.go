@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sfbridge/internal/flow"
 )
 
 // metrics are the bridge's promises in numbers; docs/metrics.md explains each.
@@ -110,6 +112,32 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		if !s.PositionAt.IsZero() {
 			left := c.b.cfg.Retention - now.Sub(s.PositionAt)
 			out <- prometheus.MustNewConstMetric(c.window, prometheus.GaugeValue, left.Seconds(), labels...)
+		}
+	}
+}
+
+// flowCollector shows the state of each flow when scraped.
+type flowCollector struct {
+	b     *Bridge
+	state *prometheus.Desc
+}
+
+func newFlowCollector(b *Bridge) *flowCollector {
+	return &flowCollector{b: b, state: prometheus.NewDesc("sfbridge_flow_state",
+		"1 for the state that a flow out of Kafka is in, 0 for the others.", []string{"flow", "kind", "state"}, nil)}
+}
+
+func (c *flowCollector) Describe(out chan<- *prometheus.Desc) { out <- c.state }
+
+func (c *flowCollector) Collect(out chan<- prometheus.Metric) {
+	for _, o := range c.b.outbound {
+		now := o.status().State
+		for _, state := range []string{flow.Waiting, flow.Running, flow.BackingOff, flow.AtLimit, flow.Stopped} {
+			v := 0.0
+			if state == now {
+				v = 1
+			}
+			out <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, v, o.names.flow, o.names.kind, state)
 		}
 	}
 }

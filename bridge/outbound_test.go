@@ -189,6 +189,18 @@ func TestFlow_IsAPartOfReadinessAndOfUp(t *testing.T) {
 		if up() != 0 {
 			t.Error("up at the limit")
 		}
+		want := `
+# HELP sfbridge_flow_state 1 for the state that a flow out of Kafka is in, 0 for the others.
+# TYPE sfbridge_flow_state gauge
+sfbridge_flow_state{flow="erp.customers/main/Account",kind="writeback",state="at limit"} 1
+sfbridge_flow_state{flow="erp.customers/main/Account",kind="writeback",state="backing off"} 0
+sfbridge_flow_state{flow="erp.customers/main/Account",kind="writeback",state="running"} 0
+sfbridge_flow_state{flow="erp.customers/main/Account",kind="writeback",state="stopped"} 0
+sfbridge_flow_state{flow="erp.customers/main/Account",kind="writeback",state="waiting"} 0
+`
+		if err := testutil.CollectAndCompare(newFlowCollector(b), strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
