@@ -19,6 +19,8 @@ type Expression struct {
 	source  string
 	path    []step      // of a plain path
 	program *vm.Program // of anything else
+	// compares: the program is a comparison, which a missing field leaves open.
+	compares bool
 }
 
 // Compile compiles a path or an expression. The error names the place.
@@ -37,7 +39,7 @@ func Compile(source string) (*Expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("expression %s: %w", text, err)
 	}
-	return &Expression{source: source, program: program}, nil
+	return &Expression{source: source, program: program, compares: compares(program.Node())}, nil
 }
 
 // String is the source.
@@ -67,10 +69,11 @@ type Input struct {
 }
 
 // Eval evaluates. present is false if a path leads nowhere, if the expression
-// gave absent(), or if it gave nil because a field that it read is not there:
-// upper(Name) of a record without Name says nothing about the name. Numbers
-// come as json.Number, times as text in RFC 3339. The error names the
-// expression and the place in it, and no value.
+// gave absent(), or if it gave nil, or is a comparison, and read a field that is
+// not there: upper(Name) and Active == 'Y' of a record without these say nothing.
+// What stands before ?? and what is compared with nil may be missing. Numbers
+// come as json.Number, times as text in RFC 3339. The error names the expression
+// and the place in it, and no value.
 func (e *Expression) Eval(in *Input) (v any, present bool, err error) {
 	if e.path != nil {
 		v, present = follow(in, e.path)
@@ -82,7 +85,7 @@ func (e *Expression) Eval(in *Input) (v any, present bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("expression %s: %w", e.source, runError(err))
 	}
-	if out == absent || out == nil && run.missing {
+	if out == absent || run.missing && (out == nil || e.compares) {
 		return nil, false, nil
 	}
 	left := maxResultNodes

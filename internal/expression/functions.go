@@ -149,6 +149,8 @@ func ours() []*builtin.Function {
 		fixed(fnField, 2, func(args ...any) (any, error) { return args[0].(*evaluation).field(args[1].(string)), nil }),
 		fixed(fnMember, 3, func(args ...any) (any, error) { return args[0].(*evaluation).member(args[1], args[2]) }),
 		fixed(fnSlice, 3, func(args ...any) (any, error) { return slice(args[0], args[1], args[2]) }),
+		fixed(fnMark, 1, func(args ...any) (any, error) { return args[0].(*evaluation).missing, nil }),
+		fixed(fnForget, 3, func(args ...any) (any, error) { args[0].(*evaluation).missing = args[1].(bool); return args[2], nil }),
 		fixed(fnList, 1, func(args ...any) (any, error) { return list(args[0]) }),
 		fixed(fnNumber, 1, func(args ...any) (any, error) { return number(args[0]), nil }),
 	}

@@ -16,6 +16,8 @@ const (
 	fnSlice  = "slice "
 	fnNumber = "number "
 	fnList   = "list "
+	fnMark   = "mark "
+	fnForget = "forget "
 )
 
 // operators are those that are done by functions of the same name with a space
@@ -97,9 +99,41 @@ func (p *patcher) binary(n *ast.Node, node *ast.BinaryNode) {
 	switch op := node.Operator; {
 	case operators[op]:
 		ast.Patch(n, call(op+" ", node.Left, node.Right))
+	case op == "??":
+		node.Left = asked(node.Left)
+	case (op == "==" || op == "!=") && isNil(node.Right):
+		node.Left = asked(node.Left)
+	case (op == "==" || op == "!=") && isNil(node.Left):
+		node.Right = asked(node.Right)
 	case op == "==" || op == "!=" || op == "in" || op == "..":
 		node.Left, node.Right = numeric(node.Left), numeric(node.Right)
 	}
+}
+
+func isNil(n ast.Node) bool {
+	_, ok := n.(*ast.NilNode)
+	return ok
+}
+
+// asked lets n be nil without its missing fields counting: the source says what
+// then.
+func asked(n ast.Node) ast.Node {
+	return call(fnForget, evaluationNode(), call(fnMark, evaluationNode()), n)
+}
+
+// compares tells whether an expression as a whole is a comparison, or several
+// that are combined.
+func compares(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "==", "!=", "in", "contains", "startsWith", "endsWith", "matches", "and", "or", "&&", "||":
+			return true
+		}
+	case *ast.UnaryNode:
+		return compares(n.Node)
+	}
+	return false
 }
 
 // builtin patches a function that takes a predicate. Of nil it gives nil: the
