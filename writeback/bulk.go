@@ -98,6 +98,7 @@ type jobRun struct {
 	up    *upload
 	id    string          // once it is noted
 	last  context.Context // for last words, when the flow has no time left
+	left  bool            // the job was aborted for want of time
 }
 
 // errNoRows says that none of a batch's rows can be said in CSV.
@@ -148,7 +149,7 @@ func (r *jobRun) notMade(err error) error {
 	if out.class == salesforce.ClassData {
 		// Not for its rows, which nobody has looked at: the org takes no job of
 		// this kind. Calls tell more, row by row.
-		r.f.jobs.rest(err)
+		r.f.jobs.rest()
 		r.f.log.Warn("bulk job refused, sending rows by sObject Collections for a while", "object", r.b.target.object.Name, "wait", jobRest, "err", err)
 		out.class = salesforce.ClassTransient
 	}
@@ -205,6 +206,7 @@ func (r *jobRun) leave(why error) (*bulk.Job, error) {
 		out.err = fmt.Errorf("bulk job %s is gone, with what it tells about its rows: %w", r.id, why)
 		return nil, out
 	}
+	r.left = true
 	job, err := r.f.abort(r.last, r.id)
 	if err != nil {
 		r.f.log.Warn("bulk job left behind, whoever comes next ends it", "job", r.id, "err", err)

@@ -227,30 +227,32 @@ func TestBulk_FailedAfterHalfItsRows_InsertsOnlyWhatIsToldToBeUndone(t *testing.
 	})
 }
 
-func TestBulk_TwoJobsFailAlikeAndDoNothing_JobsRest(t *testing.T) {
-	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
-		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "fail", Rows: -1, Count: 2, Text: "InvalidBatch : Field name not found : Old__c"}); err != nil {
-			t.Fatal(err)
-		}
-		b := r.batch(orders(10)...)
-		for round := range 2 {
+func TestBulk_TwoJobsComeToNothingAlike_JobsRest(t *testing.T) {
+	for kind, reason := range map[string]string{"fail": "Field name not found", "abort": "before the row's turn"} {
+		inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+			if err := r.org.InjectBulk(orgsim.BulkFault{Kind: kind, Rows: -1, Count: 2, Text: "InvalidBatch : Field name not found : Old__c"}); err != nil {
+				t.Fatal(err)
+			}
+			b := r.batch(orders(10)...)
+			for round := range 2 {
+				if !r.f.bulkTakes(b.items[0].row) {
+					t.Fatalf("%s: no job in round %d", kind, round)
+				}
+				out := r.send(b)
+				r.wantTally(out, map[string]int{"free": 10})
+				if !strings.Contains(out[0].err.text, reason) {
+					t.Errorf("%s: reason %q", kind, out[0].err.text)
+				}
+			}
+			if r.f.bulkTakes(b.items[0].row) {
+				t.Errorf("%s: a third job", kind)
+			}
+			time.Sleep(jobRest)
 			if !r.f.bulkTakes(b.items[0].row) {
-				t.Fatalf("no job in round %d", round)
+				t.Errorf("%s: jobs do not come back", kind)
 			}
-			out := r.send(b)
-			r.wantTally(out, map[string]int{"free": 10})
-			if !strings.Contains(out[0].err.text, "Field name not found") {
-				t.Errorf("reason %q", out[0].err.text)
-			}
-		}
-		if r.f.bulkTakes(b.items[0].row) {
-			t.Error("a third job")
-		}
-		time.Sleep(jobRest)
-		if !r.f.bulkTakes(b.items[0].row) {
-			t.Error("jobs do not come back")
-		}
-	})
+		})
+	}
 }
 
 func TestBulk_TheOrgTakesNoSuchJob_RowsAreNotToBlame(t *testing.T) {

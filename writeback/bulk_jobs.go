@@ -18,7 +18,7 @@ const jobRest = 10 * time.Minute
 type jobs struct {
 	mu       sync.Mutex
 	waiting  map[string]jobWait // by job id
-	failures int                // jobs in a row that failed for one reason and did nothing
+	failures int                // jobs in a row that came to nothing for one reason
 	reason   string             // of these
 	until    time.Time          // no jobs before
 }
@@ -77,7 +77,7 @@ func (j *jobs) list() []jobWait {
 }
 
 // rest takes jobs out of use for a while.
-func (j *jobs) rest(why error) {
+func (j *jobs) rest() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.until = time.Now().Add(jobRest)
@@ -91,13 +91,13 @@ func (j *jobs) resting() bool {
 	return time.Now().Before(j.until)
 }
 
-// failed counts a job that failed without doing anything, and tells how many
-// did for that reason in a row. Any other end begins anew.
-func (j *jobs) failed(reason string, failed bool) int {
+// count counts jobs in a row that came to nothing for one reason. Any other end
+// begins anew.
+func (j *jobs) count(reason string, nothing bool) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case !failed:
+	case !nothing:
 		j.failures, j.reason = 0, ""
 	case reason == j.reason:
 		j.failures++
@@ -107,20 +107,18 @@ func (j *jobs) failed(reason string, failed bool) int {
 	return j.failures
 }
 
-// judgeJob takes jobs out of use when the second in a row fails for one reason
-// and has done nothing: a field that the org does not know fails a whole job,
-// whatever its rows. The rows then go by sObject Collections, which tells of
-// each what is wrong with it.
+// judgeJob takes jobs out of use when the second in a row comes to nothing for
+// one reason: a field that the org does not know fails a whole job, whatever
+// its rows, and whoever aborts a job may abort the next. The rows then go by
+// sObject Collections, which tells of each what is wrong with it.
 func (f *Flow) judgeJob(job *bulk.Job, done, told int) {
-	stuck := job.State != bulk.JobComplete && done == 0
-	if job.State == bulk.Failed {
-		f.log.Warn("bulk job failed, sending again what it left", "job", job.ID, "done", done, "refused", told-done, "reason", job.Message)
+	bad := job.State != bulk.JobComplete
+	if bad {
+		f.log.Warn("bulk job ended early, sending again what it left", "job", job.ID, "state", string(job.State), "done", done,
+			"refused", told-done, "reason", job.Message)
 	}
-	if job.State == bulk.Aborted {
-		f.log.Warn("bulk job was aborted, sending again what it left", "job", job.ID, "done", done, "refused", told-done)
-	}
-	if n := f.jobs.failed(job.Message, stuck && job.State == bulk.Failed); n >= 2 {
-		f.jobs.rest(nil)
-		f.log.Warn("bulk jobs fail, sending rows by sObject Collections for a while", "job", job.ID, "wait", jobRest, "reason", job.Message)
+	if n := f.jobs.count(string(job.State)+" "+job.Message, bad && done == 0); n >= 2 {
+		f.jobs.rest()
+		f.log.Warn("bulk jobs come to nothing, sending rows by sObject Collections for a while", "job", job.ID, "wait", jobRest, "reason", job.Message)
 	}
 }

@@ -21,7 +21,9 @@ func (r *jobRun) harvest(job *bulk.Job) []verdict {
 		h.gather(ctx, bulk.Unprocessed, left) // only what is told to be undone may be done again
 	}
 	h.rest(succeeded && failed)
-	r.f.judgeJob(job, h.done, h.told)
+	if !r.left {
+		r.f.judgeJob(job, h.done, h.told)
+	}
 	return h.out
 }
 
