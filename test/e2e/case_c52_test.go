@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sfbridge/bridge"
+	"sfbridge/orgsim"
+	"sfbridge/writeback/rows"
+)
+
+// customers writes the topic erp.customers, {"id","name","phone"}, into accounts.
+func customers() bridge.Writeback {
+	return bridge.Writeback{
+		Topic: "erp.customers", Org: "main",
+		Rows: rows.Config{
+			Object: "Account", ExternalID: "ERP_Id__c", Operation: rows.Upsert,
+			Fields: map[string]string{"ERP_Id__c": "id", "Name": "name", "Phone": "phone"},
+		},
+	}
+}
+
+// marks gives the changes in a topic in short, with an asterisk if they are
+// marked as echoes: "CREATE*", "UPDATE".
+func marks(recs []*kgo.Record) []string {
+	var out []string
+	for _, r := range recs {
+		const prefix = "com.salesforce.Account."
+		text := header(r, "ce_type")
+		if len(text) > len(prefix) {
+			text = text[len(prefix):]
+		}
+		if header(r, "sf_echo") == "true" {
+			text += "*"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// echoCase writes Phone "1" by write-back into an account under an automation,
+// and gives what the change topic holds then.
+func echoCase(t *testing.T, drop bool, automation orgsim.Trigger) (got []string, counted map[string]float64) {
+	bubble(t, orgsim.Config{}, func(s *system) {
+		automation.Object = "Account"
+		automation.When = []orgsim.Condition{{Field: "Phone", Op: "=", Value: "1"}}
+		s.rules(orgsim.Rules{Triggers: []orgsim.Trigger{automation}})
+		produce := s.producer("erp.customers", 1)
+		defer produce.Close()
+		cfg := s.config(bridge.ChangeChannel("Account"))
+		cfg.Captures[0].DropEchoes = drop
+		cfg.Writebacks = []bridge.Writeback{customers()}
+		r := s.start(cfg)
+		r.readyWithin(time.Minute)
+		for _, phone := range []string{"0", "1"} {
+			value := fmt.Sprintf(`{"id":"E-1","name":"Acme","phone":%q}`, phone)
+			rec := &kgo.Record{Key: []byte("E-1"), Value: []byte(value)}
+			if err := produce.ProduceSync(s.t.Context(), rec).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(time.Minute)
+		got = marks(s.topic("sf.cdc.Account"))
+		counted = make(map[string]float64)
+		for _, outcome := range []string{"marked", "dropped", "not_announced"} {
+			counted[outcome] = r.metric(fmt.Sprintf(
+				`sfbridge_capture_echoes_total{channel="/data/AccountChangeEvent",org="main",outcome=%q}`, outcome))
+		}
+		r.stop()
+	})
+	return got, counted
+}
+
+// An automation of the org answers a write of Phone "1" with "+1", in a
+// transaction of its own, under the same user and client.
+func TestC52_AutomationAfterTheWrite_IsNoEcho(t *testing.T) {
+	later := orgsim.Trigger{Set: map[string]string{"Phone": "+1"}, Later: true, SameClient: true, Delay: time.Second}
+	got, counted := echoCase(t, false, later)
+	if want := []string{"CREATE*", "UPDATE*", "UPDATE"}; !slices.Equal(got, want) {
+		t.Errorf("changes %v, want %v", got, want)
+	}
+	if counted["marked"] != 2 || counted["not_announced"] != 1 {
+		t.Errorf("counted %v", counted)
+	}
+	got, counted = echoCase(t, true, later)
+	if want := []string{"UPDATE"}; !slices.Equal(got, want) {
+		t.Errorf("with echoes left out: changes %v, want %v", got, want)
+	}
+	if counted["dropped"] != 2 || counted["not_announced"] != 1 {
+		t.Errorf("with echoes left out: counted %v", counted)
+	}
+}
+
+// A trigger turns the value into another one inside the very write, so that one
+// event tells of both.
+func TestC52_TriggerInsideTheWrite_IsNoEcho(t *testing.T) {
+	got, _ := echoCase(t, false, orgsim.Trigger{Set: map[string]string{"Phone": "+1"}})
+	if want := []string{"CREATE*", "UPDATE"}; !slices.Equal(got, want) {
+		t.Errorf("changes %v, want %v", got, want)
+	}
+}
