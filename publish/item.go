@@ -48,21 +48,28 @@ func (c *carrier) build(ctx context.Context, it *item) (why *refusal, skip strin
 		return why, "", err
 	}
 	s := c.f.shape.Load()
-	values, why := c.f.values(s, in)
-	if why != nil {
-		return why, "", nil
-	}
-	values[s.byName["createddate"].name] = time.Now().UnixMilli()
-	values[s.byName["createdbyid"].name] = s.user
 	it.event.SchemaID = s.id
-	if it.event.Payload, err = s.codec.AppendValues(nil, values); err != nil {
-		return &refusal{reason: flow.BadValue, text: err.Error()}, "", nil
+	if it.event.Payload, why = c.f.encode(s, in); why == nil {
+		it.event.ID, why = c.f.uuid(&it.d.Record, in)
 	}
-	if n := len(it.event.Payload); n > maxEventBytes {
-		return &refusal{reason: flow.TooLarge, text: fmt.Sprintf("the event has %d bytes, one may have 1 MB", n)}, "", nil
-	}
-	it.event.ID, why = c.f.uuid(&it.d.Record, in)
 	return why, "", nil
+}
+
+// encode makes the Avro datum of a decoded record.
+func (f *Flow) encode(s *shape, in *expression.Input) ([]byte, *refusal) {
+	values, why := f.values(s, in)
+	if why != nil {
+		return nil, why
+	}
+	values[fieldDate], values[fieldUser] = time.Now().UnixMilli(), s.user
+	payload, err := s.codec.AppendValues(nil, values)
+	switch n := len(payload); {
+	case err != nil:
+		return nil, &refusal{reason: flow.BadValue, text: err.Error()}
+	case n > maxEventBytes:
+		return nil, &refusal{reason: flow.TooLarge, text: fmt.Sprintf("the event has %d bytes, one may have 1 MB", n)}
+	}
+	return payload, nil
 }
 
 // uuid is the event's: what the configuration says, the id of the CloudEvent

@@ -108,7 +108,7 @@ func (f *Flow) check(s *shape) error {
 		}
 	}
 	for _, name := range []string{fieldDate, fieldUser} {
-		if s.byName[strings.ToLower(name)] == nil {
+		if !slices.Contains(s.names, name) {
 			return &setupError{fmt.Sprintf("event %s has no field %s in its schema: it is no platform event", f.cfg.Event, name)}
 		}
 	}
