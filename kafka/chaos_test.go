@@ -44,7 +44,7 @@ func trouble(t *testing.T, seed uint64) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		disturb(ctx, rng, cluster)
+		disturb(ctx, rng, cluster, kmsg.Produce, kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Fetch, kmsg.FindCoordinator, kmsg.InitProducerID)
 	}()
 	defer func() { stop(); <-done }()
 
@@ -115,12 +115,11 @@ func position(t *testing.T, c *kafka.Client) int {
 }
 
 // disturb does one bad thing after another, and takes back at the end what has not struck yet.
-func disturb(ctx context.Context, rng *rand.Rand, cluster *kafkatest.Cluster) {
+func disturb(ctx context.Context, rng *rand.Rand, cluster *kafkatest.Cluster, keys ...kmsg.Key) {
 	codes := []*kerr.Error{
 		kerr.NotLeaderForPartition, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.NotCoordinator,
 		kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.KafkaStorageError, kerr.OutOfOrderSequenceNumber, kerr.UnknownServerError,
 	}
-	keys := []kmsg.Key{kmsg.Produce, kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Fetch, kmsg.FindCoordinator, kmsg.InitProducerID}
 	for ctx.Err() == nil {
 		addr := cluster.Brokers[rng.IntN(len(cluster.Brokers))]
 		pause := time.Duration(rng.IntN(400)) * time.Millisecond
