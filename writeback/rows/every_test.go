@@ -3,6 +3,7 @@ package rows_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"sfbridge/internal/flow"
@@ -113,6 +114,25 @@ func TestEveryField_RecordsCannotFillTheMemoryWithNames(t *testing.T) {
 	if _, err := m.Row(input(t, `{"ERP_Id__c":"E-1","Account__r":{"F7__c":"A-1"}}`)); err != nil {
 		t.Errorf("a name that is known: %v", err)
 	}
+}
+
+func TestEveryField_ManyGoroutinesAtOnce(t *testing.T) {
+	m := mapper(t, rows.Config{ExternalID: "ERP_Id__c"}, object())
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for i := range 100 {
+				name, key := fmt.Sprintf("F%d__c", (g+i)%50), fmt.Sprint(g, "-", i)
+				r, err := m.Row(record(map[string]any{"ERP_Id__c": key, "Account__r": map[string]any{name: key}}))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				same(t, m.Record(r), salesforce.Record{"ERP_Id__c": key, "Account__r": salesforce.Record{name: key}})
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestC31_Namespace_OfFieldsKeysAndRelationships(t *testing.T) {

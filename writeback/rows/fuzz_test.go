@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"sfbridge/internal/expression"
+	"sfbridge/orgsim"
 	"sfbridge/salesforce"
 	"sfbridge/salesforce/bulk"
 	"sfbridge/writeback/rows"
@@ -125,6 +127,71 @@ func checkSendable(t *testing.T, m *rows.Mapper, r *rows.Row) {
 			t.Errorf("column %s: %q, want %q", column, lines[1][i], want)
 		}
 	}
+}
+
+// handled calls a handler without a network between.
+type handled struct{ http.Handler }
+
+func (h handled) RoundTrip(req *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w.Result(), nil
+}
+
+// FuzzValue gives fields of every type any value. What REST is sent and what
+// stands in CSV are the same to the org.
+func FuzzValue(f *testing.F) {
+	org, err := orgsim.New(orgsim.Config{Objects: append(orgsim.BuiltinObjects(), everything())})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(org.Close)
+	org.AddToken("given-token", org.IntegrationUser())
+	api, err := salesforce.New(salesforce.Config{
+		Session: token{}, APIVersion: org.APIVersion(), HTTPClient: &http.Client{Transport: handled{org.HTTPHandler()}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	o, err := api.Describe(f.Context(), "Thing__c")
+	if err != nil {
+		f.Fatal(err)
+	}
+	m := mapper(f, rows.Config{ExternalID: "Key__c", IgnoreUnmapped: true}, o)
+	fields := org.Object("Thing__c").Fields
+	for i := range fields {
+		for _, v := range []string{`"2024-02-29T01:02:03.5+05:45"`, `"09:15"`, `-1.50e3`, `"0"`, `"a;b"`, `" é\r\n"`, `["a","c"]`, `"001D000000IRFma"`} {
+			f.Add(byte(i), v)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, text string) {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		var v any
+		if d.Decode(&v) != nil {
+			v = text
+		}
+		def := fields[int(which)%len(fields)]
+		r, err := m.Row(record(map[string]any{"Key__c": "K", def.Name: v}))
+		if err != nil || len(r.Values) != 1 || r.Values[0].Text == "#N/A" {
+			return
+		}
+		sent := m.Record(r)[def.Name]
+		inREST, err := def.FromJSON(sent)
+		if err != nil {
+			t.Fatalf("%s: REST refuses %#v: %v", def.Name, sent, err)
+		}
+		if sent == nil {
+			return // #N/A in CSV
+		}
+		cell, err := salesforce.Text(sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if inBulk, err := def.FromText(cell); err != nil || inBulk != inREST {
+			t.Errorf("%s: %#v by REST, %#v by Bulk, %v", def.Name, inREST, inBulk, err)
+		}
+	})
 }
 
 func TestFuzzedRows_FitWhatTheyAreSaidToFit(t *testing.T) {

@@ -119,7 +119,7 @@ func (m *Mapper) fields() []error {
 			errs = append(errs, fmt.Errorf("fields.%s: %w", to, err))
 			continue
 		}
-		if err := m.field1(to, from); err != nil {
+		if err := m.fill(to, from); err != nil {
 			errs = append(errs, fmt.Errorf("fields.%s: %w", to, err))
 		}
 	}
@@ -132,8 +132,8 @@ func (m *Mapper) fields() []error {
 	return append(errs, m.currencies())
 }
 
-// field1 makes one target.
-func (m *Mapper) field1(to string, from *expression.Expression) error {
+// fill makes one target.
+func (m *Mapper) fill(to string, from *expression.Expression) error {
 	if strings.Contains(to, ".") {
 		c, err := m.parentTarget(to)
 		if err == nil {
