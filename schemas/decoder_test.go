@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
-	"net/http"
 	"reflect"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hamba/avro/v2"
@@ -232,121 +230,10 @@ func TestC58_Longs_KeepTheirDigits(t *testing.T) {
 	}
 }
 
-// change encodes an Account change; what fields lacks is null.
-func change(t testing.TB, changeType string, changed, nulled, diff []any, fields object) []byte {
-	t.Helper()
-	values := object{"ChangeEventHeader": object{
-		"entityName": "Account", "recordIds": []any{"001SB000000001AYAQ"}, "changeType": changeType, "changeOrigin": "", "transactionKey": "k",
-		"sequenceNumber": 1, "commitTimestamp": 1767225600000, "commitNumber": int64(1725346778429841409), "commitUser": "005SB000000001AYAQ",
-		"nulledFields": nulled, "diffFields": diff, "changedFields": changed,
-	}}
-	for name, v := range fields {
-		values[name] = v
-	}
-	datum, err := account(t).AppendValues(nil, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return datum
-}
-
-// body decodes a change event and gives what it says of the fields.
-func body(t testing.TB, datum []byte) object {
-	t.Helper()
-	v, err := decodeAs(t, account(t).Normalised(), datum)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := v.(object)
-	delete(tree, "ChangeEventHeader")
-	return tree
-}
-
-func TestC05_Update_OnlyNulledFieldsAreNull(t *testing.T) {
-	got := body(t, change(t, "UPDATE", []any{"Phone", "Industry", "Type"}, []any{"Phone"}, nil, object{"Industry": "Banking"}))
-	if want := (object{"Phone": nil, "Industry": "Banking"}); !reflect.DeepEqual(got, want) {
-		t.Errorf("the body is %v, want %v: Type is null without being nulled, so it is hidden from the user", got, want)
-	}
-}
-
-func TestC59_FilledAndNulledAgain_TwoChanges(t *testing.T) {
-	filled := body(t, change(t, "UPDATE", []any{"Phone"}, nil, nil, object{"Phone": "x"}))
-	nulled := body(t, change(t, "UPDATE", []any{"Phone"}, []any{"Phone"}, nil, nil))
-	if want := (object{"Phone": "x"}); !reflect.DeepEqual(filled, want) {
-		t.Errorf("filled: %v", filled)
-	}
-	if want := (object{"Phone": nil}); !reflect.DeepEqual(nulled, want) {
-		t.Errorf("nulled: %v", nulled)
-	}
-}
-
-func TestDecode_ChangeEvents_SayWhatChanged(t *testing.T) {
-	paris := object{"City": "Paris", "Street": nil, "State": nil, "PostalCode": nil, "Country": nil, "Latitude": 48.85, "Longitude": nil, "GeocodeAccuracy": nil}
-	empty := object{"City": nil, "Street": nil, "State": nil, "PostalCode": nil, "Country": nil, "Latitude": nil, "Longitude": nil, "GeocodeAccuracy": nil}
-	for name, test := range map[string]struct {
-		datum []byte
-		want  object
-	}{
-		"create":           {change(t, "CREATE", nil, nil, nil, object{"Name": "Acme", "BillingAddress": paris}), object{"Name": "Acme", "BillingAddress": object{"City": "Paris", "Latitude": num("48.85")}}},
-		"delete":           {change(t, "DELETE", nil, nil, nil, nil), object{}},
-		"gap":              {change(t, "GAP_UPDATE", nil, nil, nil, nil), object{}},
-		"enriched":         {change(t, "UPDATE", []any{"Phone"}, nil, nil, object{"Phone": "1", "Name": "Acme"}), object{"Phone": "1", "Name": "Acme"}},
-		"part changed":     {change(t, "UPDATE", []any{"BillingAddress.City"}, nil, nil, object{"BillingAddress": paris}), object{"BillingAddress": object{"City": "Paris", "Latitude": num("48.85")}}},
-		"part nulled":      {change(t, "UPDATE", []any{"BillingAddress.City", "BillingAddress.State"}, []any{"BillingAddress.State"}, nil, object{"BillingAddress": paris}), object{"BillingAddress": object{"City": "Paris", "State": nil, "Latitude": num("48.85")}}},
-		"all parts nulled": {change(t, "UPDATE", []any{"BillingAddress.City"}, []any{"BillingAddress.City"}, nil, nil), object{"BillingAddress": object{"City": nil}}},
-		"compound nulled":  {change(t, "UPDATE", []any{"BillingAddress"}, []any{"BillingAddress"}, nil, nil), object{"BillingAddress": nil}},
-		"hidden parts":     {change(t, "UPDATE", []any{"BillingAddress.City"}, nil, nil, object{"BillingAddress": empty}), object{}},
-		"person name":      {change(t, "UPDATE", []any{"Name.LastName"}, []any{"Name.Salutation"}, nil, object{"Name": object{"Salutation": nil, "FirstName": nil, "LastName": "Q"}}), object{"Name": object{"LastName": "Q", "Salutation": nil}}},
-		"difference":       {change(t, "UPDATE", []any{"Description"}, nil, []any{"Description"}, object{"Description": "--- \n+++ 12ab"}), object{"Description": object{"diff": "--- \n+++ 12ab"}}},
-	} {
-		if got := body(t, test.datum); !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%s: %v, want %v", name, got, test.want)
-		}
-	}
-}
-
-func TestDecode_ChangeEventHeader_HasNames(t *testing.T) {
-	v, err := decodeAs(t, read(t, "shipment.avsc"), payload(t, "v1_update")) // with bitmaps, as Salesforce sends them
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := v.(object)["ChangeEventHeader"].(object)
-	want := []any{"Notes__c", "Ship_To__c.Street"}
-	if !reflect.DeepEqual(h["nulledFields"], want) || h["commitNumber"] != num("1725346778429841409") || !reflect.DeepEqual(h["diffFields"], []any{}) {
-		t.Errorf("the header is %v, want nulledFields %v", h, want)
-	}
-	if got := v.(object)["Ship_To__c"]; !reflect.DeepEqual(got, object{"Street": nil, "City": "Lyon"}) {
-		t.Errorf("Ship_To__c = %v", got)
-	}
-	if notes, ok := v.(object)["Notes__c"]; notes != nil || !ok {
-		t.Errorf("Notes__c = %v, %v; want null", notes, ok)
-	}
-}
-
 func TestDecode_NamesThatAreNotLegal_AsTheyAreSpelt(t *testing.T) {
 	schema := `{"type":"record","name":"R","fields":[{"name":"first-name","type":"string"},{"name":"state","type":{"type":"enum","name":"S","symbols":["in-work","done"]}}]}`
 	got, err := decodeAs(t, schema, []byte{2, 'A', 0})
 	if want := (object{"first-name": "A", "state": "in-work"}); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%v, %v; want %v", got, err, want)
-	}
-}
-
-func TestDecode_SchemaThatRefersToOthers(t *testing.T) {
-	fake := srfake.NewRegistry()
-	defer fake.Close()
-	fake.SeedSchema("city", 1, 1, sr.Schema{Schema: `{"type":"record","name":"City","namespace":"a","fields":[{"name":"name","type":"string"}]}`})
-	city := sr.SchemaReference{Name: "a.City", Subject: "city", Version: 1}
-	fake.SeedSchema("street", 1, 2, sr.Schema{
-		Schema: `{"type":"record","name":"Street","namespace":"a","fields":[{"name":"city","type":"City"}]}`, References: []sr.SchemaReference{city},
-	})
-	street := sr.SchemaReference{Name: "a.Street", Subject: "street", Version: 1}
-	fake.SeedSchema("order", 1, 3, sr.Schema{
-		Schema:     `{"type":"record","name":"Order","fields":[{"name":"to","type":"a.Street"},{"name":"from","type":["null","a.City"]}]}`,
-		References: []sr.SchemaReference{street, city},
-	})
-	d := schemas.NewDecoder(fakeRegistry(t, fake.Handler(), nil))
-	got, err := d.Decode(t.Context(), schemas.AppendFrame(nil, 3, []byte{2, 'A', 2, 2, 'B'}), schemas.Avro)
-	if want := (object{"to": object{"city": object{"name": "A"}}, "from": object{"name": "B"}}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
@@ -438,71 +325,6 @@ func TestDecode_Broken_TheRecordsOwnFault(t *testing.T) {
 	}
 }
 
-// A registry that is away, ill, or shuts us out is not the record's fault.
-func TestDecode_RegistryFails_Retryable(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		status := http.StatusServiceUnavailable
-		asked := 0
-		fake := srfake.NewRegistry()
-		fake.SeedSchema("s", 1, 1, sr.Schema{Schema: field(`"int"`)})
-		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
-			asked++
-			if status == 0 {
-				return false
-			}
-			w.WriteHeader(status)
-			w.Write([]byte(`{"error_code":1,"message":"no"}`))
-			return true
-		})
-		d := schemas.NewDecoder(fakeRegistry(t, fake.Handler(), nil))
-		value := schemas.AppendFrame(nil, 1, []byte{2})
-		for _, status = range []int{503, 500, 429, 401, 403, 404, 400} { // 404 without the registry's code: a wrong address
-			before := asked
-			for range 3 {
-				if _, err := d.Decode(t.Context(), value, schemas.Auto); !schemas.Retryable(err) {
-					t.Errorf("status %d: %v is not retryable", status, err)
-				}
-			}
-			if asked > before+3 { // franz-go's client asks again by itself
-				t.Errorf("status %d: asked %d times in one second", status, asked-before)
-			}
-			time.Sleep(10 * time.Second)
-		}
-		status = 0
-		if v, err := d.Decode(t.Context(), value, schemas.Auto); err != nil || !reflect.DeepEqual(v, object{"v": num("1")}) {
-			t.Errorf("afterwards: %v, %v", v, err)
-		}
-	})
-}
-
-// A registry's follower learns of a schema late: an unknown id counts when it is
-// unknown some seconds later.
-func TestDecode_UnknownID_LastingAfterSomeSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := srfake.NewRegistry()
-		d := schemas.NewDecoder(fakeRegistry(t, fake.Handler(), nil))
-		late, never := schemas.AppendFrame(nil, 1, []byte{2}), schemas.AppendFrame(nil, 2, []byte{2})
-		for range 2 {
-			if _, err := d.Decode(t.Context(), late, schemas.Auto); !schemas.Retryable(err) {
-				t.Errorf("at first: %v is not retryable", err)
-			}
-			if _, err := d.Decode(t.Context(), never, schemas.Auto); !schemas.Retryable(err) {
-				t.Errorf("at first: %v is not retryable", err)
-			}
-			time.Sleep(2 * time.Second)
-		}
-		fake.SeedSchema("s", 1, 1, sr.Schema{Schema: field(`"int"`)})
-		time.Sleep(2 * time.Second)
-		if _, err := d.Decode(t.Context(), late, schemas.Auto); err != nil {
-			t.Errorf("a schema that came late: %v", err)
-		}
-		_, err := d.Decode(t.Context(), never, schemas.Auto)
-		if e, ok := errors.AsType[*schemas.LookupError](err); !ok || !e.Unknown || schemas.Retryable(err) {
-			t.Errorf("after six seconds: %v, want a lasting error", err)
-		}
-	})
-}
-
 func TestDecodeKey_Table(t *testing.T) {
 	d := decoderOf(t, sr.Schema{Schema: field(`"long"`)}, sr.Schema{Schema: `"string"`})
 	for name, test := range map[string]struct {
@@ -546,89 +368,4 @@ func TestDecode_HostileCounts_Refused(t *testing.T) {
 			t.Errorf("%s: %T, %v; want a *PayloadError", schema, v, err)
 		}
 	}
-}
-
-// Goes as the JSON view goes, which others are held against: see jsonview.go.
-func FuzzDecode_Avro_AgreesWithJSONView(f *testing.F) {
-	var known []sr.Schema
-	var codecs []*schemas.Codec
-	for _, text := range []string{everyType, read(f, "dock_alert.avsc"), writerSchema, read(f, "shipment.avsc")} {
-		known, codecs = append(known, sr.Schema{Schema: text}), append(codecs, compile(f, "", text))
-	}
-	d := decoderOf(f, known...)
-	f.Add(uint8(0), []byte("\x01\x02\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02a\x02b\x02abc\x03\x06\x00\x02\x08\x00\x04\x00\x02\x02k\x02v\x00\x00"))
-	f.Add(uint8(1), payload(f, "dock_alert"))
-	f.Add(uint8(2), goavroOrder(f))
-	for _, file := range []string{"v1_update", "v2_delete_merged", "v3_gap_update", "v4_gap_overflow"} {
-		f.Add(uint8(3), payload(f, file))
-	}
-	f.Fuzz(func(t *testing.T, which uint8, datum []byte) {
-		i := int(which) % len(codecs)
-		got, err := d.Decode(t.Context(), schemas.AppendFrame(nil, schemas.ID(i+1), datum), schemas.Auto)
-		view, viewErr := codecs[i].JSON(datum)
-		if err == nil && viewErr != nil {
-			t.Fatalf("decoded, but the JSON view says %v", viewErr)
-		}
-		if err != nil {
-			if _, ok := errors.AsType[*schemas.PayloadError](err); !ok {
-				t.Fatalf("%v is no *PayloadError", err)
-			}
-			return
-		}
-		if i >= 2 { // the view shows logical types as they are stored, and change events whole
-			return
-		}
-		want, err := schemas.NewDecoder(nil).Decode(t.Context(), view, schemas.JSON)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(floats(got), floats(want)) {
-			t.Errorf("decoded %v, the JSON view says %v", got, want)
-		}
-	})
-}
-
-// floats makes numbers that are spelt differently equal.
-func floats(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if strings.ContainsAny(string(v), ".eE") || len(v) > 15 {
-			f, _ := v.Float64()
-			return f
-		}
-		i, _ := v.Int64()
-		return float64(i)
-	case []any:
-		for i := range v {
-			v[i] = floats(v[i])
-		}
-	case object:
-		for k := range v {
-			v[k] = floats(v[k])
-		}
-	}
-	return v
-}
-
-// What we read as JSON, encoding/json reads the same.
-func FuzzDecode_JSON_AgreesWithEncodingJSON(f *testing.F) {
-	for _, text := range []string{`{"a":[1,2.50,-3e4,true,null,"\ud83d\udc69"]}`, `"\\u"`, `"\ud83dx"`, `[[[]]]`, ` 1 `, "\"\x80\"", `{"a":1}{}`, `01`, `"\"\ud800"`} {
-		f.Add([]byte(text))
-	}
-	d := schemas.NewDecoder(nil)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := d.Decode(t.Context(), data, schemas.JSON)
-		if err != nil {
-			if !isFormatError(err) {
-				t.Errorf("%v is no *FormatError", err)
-			}
-			return
-		}
-		var want any
-		if err := json.Unmarshal(data, &want); err != nil && !strings.Contains(err.Error(), "cannot unmarshal number") {
-			t.Fatalf("encoding/json says %v", err)
-		} else if err == nil && !reflect.DeepEqual(floats(got), want) {
-			t.Errorf("%s: %v, want %v", data, got, want)
-		}
-	})
 }
