@@ -40,6 +40,9 @@ func (f *Flow) resolve(ctx context.Context, b *batch) (map[int]verdict, error) {
 			return nil, err
 		}
 	}
+	if err := r.followKeys(ctx); err != nil {
+		return nil, err
+	}
 	r.holdTwins()
 	return r.out, nil
 }
@@ -51,6 +54,7 @@ type resolving struct {
 	b        *batch
 	versions *versions // of the conflict policy; nil for overwrite
 	out      map[int]verdict
+	lost     []int // updates by external id that no row has
 }
 
 // questions tells which items have to be looked up, by id and by key.
@@ -116,8 +120,43 @@ func (r *resolving) ask(ctx context.Context, k keys, items []int) error {
 		return err
 	}
 	for n, i := range items {
-		if v := r.decide(r.b.items[i], k, rs[k.norm(wanted[n])]); v != nil {
-			r.out[i] = *v
+		v := r.decide(r.b.items[i], k, rs[k.norm(wanted[n])])
+		if v == nil {
+			continue
+		}
+		r.out[i] = *v
+		if v.err != nil && v.err.reason == flow.NotFound && r.b.op == rows.Update {
+			r.lost = append(r.lost, i)
+		}
+	}
+	return nil
+}
+
+// followKeys sends updates whose rows were merged into others on to these. One
+// query tells which they are.
+func (r *resolving) followKeys(ctx context.Context) error {
+	if _, merges := r.t.object.Field("MasterRecordId"); !merges || len(r.lost) == 0 {
+		return nil
+	}
+	wanted := make([]string, len(r.lost))
+	for n, i := range r.lost {
+		wanted[n] = r.b.items[i].row.Key
+	}
+	l := mergedLookup(r.t, keysOf(r.t.object, r.t.mapper.KeyField()))
+	rs, err := r.f.look(ctx, l, wanted)
+	if err != nil {
+		return err
+	}
+	for n, i := range r.lost {
+		if len(rs[l.keys.norm(wanted[n])]) == 0 {
+			continue
+		}
+		_, ok, err := r.f.redirect(ctx, r.b.items[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			delete(r.out, i)
 		}
 	}
 	return nil

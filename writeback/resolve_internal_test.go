@@ -120,11 +120,12 @@ func TestResolve_UpdatesByExternalID_OneQueryForMany(t *testing.T) {
 				t.Fatalf("row %d: id %s, record %v", i, it.id, r.target.record(it))
 			}
 		}
-		if n := r.calls("GET", "/query"); n != 1 {
+		if n := r.calls("GET", "/query"); n != 2 { // one for the key that is nobody's: was its row merged?
 			t.Errorf("%d queries", n)
 		}
-		if out := r.resolve(b); len(out) != 1 || r.calls("GET", "/query") != 2 {
-			t.Errorf("again: %v, %d queries", out, r.calls("GET", "/query"))
+		b.items = append(b.items[:7:7], b.items[8:]...)
+		if out := r.resolve(b); len(out) != 0 || r.calls("GET", "/query") != 2 {
+			t.Errorf("again, with ids known: %v, %d queries", out, r.calls("GET", "/query"))
 		}
 	})
 }
@@ -360,6 +361,48 @@ func TestC34_DeletedRowThatWasNotMerged_StaysDeleted(t *testing.T) {
 			t.Errorf("an object that has no merges: %v, %v", ok, err)
 		}
 	})
+}
+
+func TestC34_UpdatesByExternalIDsOfMergedRows_FindTheMaster(t *testing.T) {
+	inResolve(t, accounts, nil, func(t *testing.T, r *rig) {
+		ids := r.insert("Account", named("A", "E-1"), named("B", "E-2"), named("C", "E-3"), named("D", "E-4"))
+		r.mergeAway(ids[1], ids[0])
+		r.remove(ids[2])
+		b := r.batch(map[string]any{"ERP_Id__c": "E-1", "Phone": "1"}, map[string]any{"ERP_Id__c": "E-3", "Phone": "1"}, map[string]any{"ERP_Id__c": "E-4", "Phone": "1"},
+			map[string]any{"ERP_Id__c": "E-5", "Phone": "1"})
+		out := r.resolve(b)
+		if len(out) != 2 || out[1].err.reason != flow.NotFound || out[3].err.reason != flow.NotFound {
+			t.Errorf("verdicts %+v", out)
+		}
+		if b.items[0].id != ids[1] || b.items[2].id != ids[3] {
+			t.Errorf("ids %s, %s", b.items[0].id, b.items[2].id)
+		}
+		if n := r.calls("GET", "/queryAll"); n > 3 {
+			t.Errorf("%d queries for deleted rows", n)
+		}
+	})
+}
+
+func TestRedirect_RowMadeAnewUnderItsExternalID(t *testing.T) {
+	for _, object := range []string{"Account", "Order__c"} {
+		inResolve(t, rows.Config{Object: object, ExternalID: "ERP_Id__c", Operation: rows.Update}, nil, func(t *testing.T, r *rig) {
+			fields := map[string]orgsim.Value{"ERP_Id__c": orgsim.String("E-1")}
+			if object == "Account" {
+				fields["Name"] = orgsim.String("A")
+			}
+			before := r.insert(object, fields)[0]
+			it := r.batch(map[string]any{"ERP_Id__c": "E-1"}).items[0]
+			it.id = before // as it was looked up
+			r.remove(before)
+			if to, ok, err := r.f.redirect(t.Context(), it); ok || err != nil {
+				t.Errorf("%s: to %s, %v", object, to, err)
+			}
+			after := r.insert(object, fields)[0]
+			if to, ok, err := r.f.redirect(t.Context(), it); !ok || err != nil || to != after || it.id != after {
+				t.Errorf("%s: to %s, %v, %v; want %s", object, to, ok, err, after)
+			}
+		})
+	}
 }
 
 func TestC34_UpsertByExternalIDOfAMergedRow_UpdatesTheMaster(t *testing.T) {
