@@ -142,7 +142,7 @@ writeback:
     operations: {c: upsert, d: delete}
     on_tombstone: reject
     external_id: ERP_Id__c
-    fields: {Name: name, "Parent.ERP_Id__c": parent, "Lead:Who.Email": 'trim(mail ?? "")'}
+    fields: {Name: name, "Parent.ERP_Id__c": parent, "Lead:Who.Email": 'trim(mail ?? "")', acme__Site__Latitude__s: lat}
     format: json
     from: latest
     conflict: newer-wins
@@ -202,7 +202,7 @@ func TestParse_EveryKeyArrives(t *testing.T) {
 		{"writeback", c.Writeback[0], config.Writeback{
 			Topic: "erp.customers", Org: "sandbox", Object: "Account", Operation: "update", OperationFrom: "meta.op",
 			Operations: map[string]string{"c": "upsert", "d": "delete"}, OnTombstone: "reject", ExternalID: "ERP_Id__c",
-			Fields:   map[string]string{"Name": "name", "Parent.ERP_Id__c": "parent", "Lead:Who.Email": `trim(mail ?? "")`},
+			Fields:   map[string]string{"Name": "name", "Parent.ERP_Id__c": "parent", "Lead:Who.Email": `trim(mail ?? "")`, "acme__Site__Latitude__s": "lat"},
 			Unmapped: "reject", Format: "json", From: "latest", Conflict: "newer-wins", Version: "updated_at",
 			VersionField: "ERP_Version__c", Echoes: "apply", InFlight: 2, MaxWait: 2 * time.Second, Attempts: 20,
 			AllowDuplicates: true, AutoAssign: "false", Picklists: "labels",

@@ -22,6 +22,8 @@ var (
 	// An API name: letters, digits and single underscores, with a namespace
 	// before and a suffix after two underscores.
 	apiNames = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__)?[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*(__[A-Za-z]+)?$`)
+	// The same, and parts of a package's geolocation: acme__Site__Latitude__s.
+	partNames = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(__?[A-Za-z0-9]+)*$`)
 	// The prefix of a managed package: up to 15 letters, digits and single
 	// underscores (Salesforce help, Create and Register Your Namespace).
 	namespaces = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$`)
@@ -135,7 +137,7 @@ func writeTarget(s string) *issue {
 	}
 	parts := strings.Split(path, ".")
 	for _, p := range parts {
-		if !apiNames.MatchString(p) || len(parts) > 2 {
+		if !partNames.MatchString(p) || len(parts) > 2 {
 			return &issue{
 				problem: "is no field to write",
 				remedy:  "write Phone, or Account.ERP_Id__c for a parent by its external id, or Lead:Who.ERP_Id__c where the parent may be of several objects",
