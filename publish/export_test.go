@@ -29,8 +29,9 @@ func Encoder(fields map[string]string, id event.SchemaID, schemaJSON string) (fu
 	if err := f.compile(); err != nil {
 		return nil, err
 	}
-	s := &shape{id: id, codec: codec, user: "005000000000000AAA", byName: map[string]*target{}}
+	s := &shape{id: id, codec: codec, user: "005000000000000AAA"}
 	s.describe(&salesforce.Object{})
+	s.bind(f)
 	return func(in *expression.Input) ([]byte, error) {
 		payload, why := f.encode(s, in)
 		if why != nil {

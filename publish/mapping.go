@@ -51,7 +51,7 @@ func (f *Flow) values(s *shape, in *expression.Input) (map[string]any, *refusal)
 	if f.cfg.Fields == nil {
 		return out, f.sameNames(s, in, out)
 	}
-	for _, m := range f.fields {
+	for i, m := range f.fields {
 		v, present, err := m.from.Eval(in)
 		if err != nil {
 			return nil, &refusal{reason: flow.BadMapping, text: fmt.Sprintf("field %s: %v", m.name, err), fields: []string{m.name}}
@@ -59,11 +59,7 @@ func (f *Flow) values(s *shape, in *expression.Input) (map[string]any, *refusal)
 		if !present {
 			continue
 		}
-		t := s.field(f.cfg.Event, m.name)
-		if t == nil { // the event was altered
-			return nil, &refusal{reason: flow.UnknownField, text: "the event has no field " + m.name + " any more", fields: []string{m.name}}
-		}
-		if why := t.put(out, v); why != nil {
+		if why := s.mapped[i].put(out, v); why != nil {
 			return nil, why
 		}
 	}
@@ -77,7 +73,7 @@ func (f *Flow) sameNames(s *shape, in *expression.Input, out map[string]any) *re
 		return &refusal{reason: flow.BadMapping, text: "the record's value has no fields: map it with expressions under fields"}
 	}
 	var unknown []string
-	for _, name := range slices.Sorted(maps.Keys(rec)) {
+	for name, v := range rec {
 		if isSystem(name) {
 			continue
 		}
@@ -89,11 +85,12 @@ func (f *Flow) sameNames(s *shape, in *expression.Input, out map[string]any) *re
 		if _, twice := out[t.name]; twice {
 			return &refusal{reason: flow.BadMapping, text: "two fields of the record stand for " + t.name, fields: []string{t.name}}
 		}
-		if why := t.put(out, rec[name]); why != nil {
+		if why := t.put(out, v); why != nil {
 			return why
 		}
 	}
 	if len(unknown) > 0 && !f.cfg.IgnoreUnmapped {
+		slices.Sort(unknown)
 		return &refusal{reason: flow.UnknownField, text: fmt.Sprintf("the event has no field of the name: %q", unknown), fields: unknown}
 	}
 	return nil

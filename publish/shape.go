@@ -25,8 +25,10 @@ type shape struct {
 	id     event.SchemaID
 	codec  *schemas.Codec
 	user   string // id of the user that publishes
-	byName map[string]*target
 	names  []string
+	exact  map[string]*target // by name
+	folded map[string]*target // by name in lower case
+	mapped []*target          // of Flow.fields; nil where the event lacks one
 }
 
 // target is one field of the event.
@@ -66,7 +68,7 @@ func (f *Flow) refresh(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("user that publishes: %w", &stepError{err, salesforce.Retryable(err)})
 	}
-	s := &shape{id: topic.SchemaID, codec: codec, user: who.UserID, byName: map[string]*target{}}
+	s := &shape{id: topic.SchemaID, codec: codec, user: who.UserID}
 	s.describe(f.describe(ctx))
 	if err := f.check(s); err != nil {
 		return false, err
@@ -87,6 +89,7 @@ func (f *Flow) describe(ctx context.Context) *salesforce.Object {
 }
 
 func (s *shape) describe(o *salesforce.Object) {
+	s.exact, s.folded = map[string]*target{}, map[string]*target{}
 	for _, field := range s.codec.Fields() {
 		t := &target{name: field.Name, avro: field.Type}
 		if d, ok := o.Field(field.Name); ok {
@@ -96,14 +99,15 @@ func (s *shape) describe(o *salesforce.Object) {
 			}
 		}
 		s.names = append(s.names, field.Name)
-		s.byName[strings.ToLower(field.Name)] = t
+		s.exact[field.Name], s.folded[strings.ToLower(field.Name)] = t, t
 	}
 }
 
 // check holds the mapping against the event.
 func (f *Flow) check(s *shape) error {
-	for _, m := range f.fields {
-		if s.field(f.cfg.Event, m.name) == nil {
+	s.bind(f)
+	for i, m := range f.fields {
+		if s.mapped[i] == nil {
 			return &setupError{fmt.Sprintf("event %s has no field %s: it has %s", f.cfg.Event, m.name, strings.Join(s.own(), ", "))}
 		}
 	}
@@ -115,6 +119,14 @@ func (f *Flow) check(s *shape) error {
 	return nil
 }
 
+// bind finds the fields of the mapping.
+func (s *shape) bind(f *Flow) {
+	s.mapped = make([]*target, len(f.fields))
+	for i, m := range f.fields {
+		s.mapped[i] = s.field(f.cfg.Event, m.name)
+	}
+}
+
 // own lists the fields that records may fill.
 func (s *shape) own() []string {
 	return slices.DeleteFunc(slices.Clone(s.names), isSystem)
@@ -123,12 +135,15 @@ func (s *shape) own() []string {
 // field finds a field by its name, whatever its case; a custom one also without
 // the prefix of the event's package.
 func (s *shape) field(event, name string) *target {
+	if t := s.exact[name]; t != nil {
+		return t
+	}
 	lower := strings.ToLower(name)
-	if t := s.byName[lower]; t != nil {
+	if t := s.folded[lower]; t != nil {
 		return t
 	}
 	if parts := strings.Split(event, "__"); len(parts) == 3 { // ns__Shipment__e
-		return s.byName[strings.ToLower(parts[0])+"__"+lower]
+		return s.folded[strings.ToLower(parts[0])+"__"+lower]
 	}
 	return nil
 }
