@@ -12,7 +12,7 @@ import (
 )
 
 // benchBatch is a batch of rows of ten fields, without an org.
-func benchBatch(b *testing.B, n int) *batch {
+func benchBatch(b testing.TB, n int) *batch {
 	b.Helper()
 	object := &salesforce.Object{Name: "Order__c", Createable: true, Updateable: true, Fields: []salesforce.Field{
 		{Name: "Id", Type: "id", Length: 18},

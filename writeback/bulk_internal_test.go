@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"sfbridge/internal/flow"
 	"sfbridge/orgsim"
 	"sfbridge/salesforce"
+	"sfbridge/salesforce/bulk"
 	"sfbridge/writeback/rows"
 )
 
@@ -549,4 +551,52 @@ func TestBulk_TakesWhatCanBeLookedUp(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestHarvest_WhateverTheOrgTells_OneVerdictEach(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 38))
+		b := benchBatch(t, 20)
+		b.op = []rows.Operation{rows.Upsert, rows.Insert}[seed%2]
+		api, err := salesforce.New(salesforce.Config{Session: &rigSession{}, APIVersion: "64.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := &jobRun{f: &Flow{cfg: Config{API: api}}, b: b, up: newUpload(b)}
+		uploaded(t, run.up)
+		h := &harvest{jobRun: run, job: &bulk.Job{ID: "750", Processed: rnd.IntN(25)}, out: run.up.verdicts(), index: run.index()}
+		first := map[string]bulk.Set{}
+		for range rnd.IntN(40) {
+			set := []bulk.Set{bulk.Succeeded, bulk.FailedRows, bulk.Unprocessed}[rnd.IntN(3)]
+			row := &bulk.Row{ID: "001", Columns: []string{"sf__Id", "erp_id__c"}, Values: []string{"001", fmt.Sprint("E-", rnd.IntN(25))}}
+			switch rnd.IntN(10) {
+			case 0:
+				row.Columns, row.Values = row.Columns[:1], row.Values[:1]
+			case 1:
+				row.Values[1] = ""
+			}
+			if set == bulk.FailedRows {
+				row.Err = bulk.ParseRowError("job", "STRING_TOO_LONG:too long:Name --")
+			}
+			if len(row.Values) > 1 && first[row.Values[1]] == "" {
+				first[row.Values[1]] = set
+			}
+			h.take(row, set)
+		}
+		whole := rnd.IntN(2) == 0
+		h.rest(whole)
+		for i, v := range h.out {
+			set := first[b.items[i].row.Key]
+			switch {
+			case (v.done == "") == (v.err == nil):
+				t.Fatalf("seed %d, row %d: %+v", seed, i, v)
+			case (set == bulk.Succeeded) != (v.done != ""):
+				t.Fatalf("seed %d, row %d: told in %s, %+v", seed, i, set, v)
+			case set == bulk.FailedRows && v.err.reason != flow.BadValue, set == bulk.Unprocessed && !v.err.free:
+				t.Fatalf("seed %d, row %d: told in %s, %+v", seed, i, set, v.err)
+			case set == "" && b.items[i].unknown != (b.op == rows.Insert), set == "" && v.err.free && b.op == rows.Insert:
+				t.Fatalf("seed %d, row %d: told nowhere, %+v", seed, i, v.err)
+			}
+		}
+	}
 }
