@@ -186,7 +186,8 @@ func (r *rig) mortal() (cfg writeback.Config, kill func()) {
 	r.web = &http.Client{Transport: &mortalTransport{web.Transport, &dead}}
 	cfg = r.config()
 	r.web = web
-	client, err := kafka.New(kafka.Config{Brokers: r.kafka.Brokers, Dial: dial, Logger: r.log})
+	name := fmt.Sprint("mortal-", len(r.flows), "-", len(r.buried))
+	client, err := kafka.New(kafka.Config{Brokers: r.kafka.Brokers, Dial: dial, Logger: r.log, ClientID: name})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -194,6 +195,7 @@ func (r *rig) mortal() (cfg writeback.Config, kill func()) {
 	cfg.Kafka = client
 	return cfg, func() {
 		dead.Store(true)
+		r.buried = append(r.buried, name)
 		for _, c := range *conns.Load() {
 			c.Close()
 		}

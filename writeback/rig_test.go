@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sfbridge/internal/flow"
 	"sfbridge/kafka"
@@ -44,6 +47,9 @@ type rig struct {
 	in    *kgo.Client   // writes records, each where it says
 	log   *slog.Logger
 	token string // that the org takes until it is revoked
+
+	flows  []*writeback.Flow
+	buried []string // client ids of processes that were killed
 }
 
 // inBubble runs fn with a rig of its own.
@@ -163,6 +169,7 @@ func (r *rig) start(cfg writeback.Config) *process {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.flows = append(r.flows, f)
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{t: r.t, flow: f, reg: cfg.Registerer.(*prometheus.Registry), cancel: cancel, done: make(chan error, 1)}
 	go func() { p.done <- f.Run(ctx) }()
@@ -238,6 +245,29 @@ func (r *rig) putRecords(recs ...*kgo.Record) {
 	}
 }
 
+// forget takes dead processes out of the group. The embedded Kafka keeps a
+// member for ever that dies while the answer to its joining is on the way; a
+// broker would miss its heartbeats.
+func (r *rig) forget() {
+	r.t.Helper()
+	group := r.config().Consumer.Group
+	found, err := kadm.NewClient(r.in).DescribeGroups(context.Background(), group)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, m := range found[group].Members {
+		if !slices.Contains(r.buried, m.ClientID) {
+			continue
+		}
+		req := kmsg.NewPtrLeaveGroupRequest()
+		req.Group, req.MemberID = group, m.MemberID
+		req.Members = []kmsg.LeaveGroupRequestMember{{MemberID: m.MemberID}}
+		if _, err := req.RequestWith(context.Background(), r.in); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // outcomes reads what became of records: results and letters, by the place of
 // the source record. A place with two outcomes fails the test.
 func (r *rig) outcomes() (map[string]flow.Result, map[string]flow.Letter) {
@@ -280,6 +310,9 @@ func (r *rig) settled(n int, within time.Duration) (map[string]flow.Result, map[
 			return done, dead
 		}
 		if time.Now().After(end) {
+			for i, f := range r.flows {
+				r.t.Logf("flow %d: %+v", i, f.Status())
+			}
 			r.t.Fatalf("%d results and %d dead letters after %s, want %d in all", len(done), len(dead), within, n)
 		}
 	}
