@@ -50,11 +50,16 @@ type versions struct {
 	self   string
 }
 
-func (f *Flow) versionField() string {
-	if f.cfg.VersionField == "" {
-		return defaultVersion
+// versionField finds the version field. A field without the package's prefix is
+// taken where there is none with it: the org's own, on an object of the package.
+func (cfg *Config) versionField(object *salesforce.Object) (name string, field *salesforce.Field, ok bool) {
+	if name = cfg.VersionField; name == "" {
+		name = defaultVersion
 	}
-	return f.cfg.VersionField
+	if field, ok = object.Field(name); !ok && cfg.Rows.Namespace != "" {
+		field, ok = object.Field(strings.TrimPrefix(name, string(cfg.Rows.Namespace)+"__"))
+	}
+	return name, field, ok
 }
 
 // checkConflict tells why the object cannot serve the conflict policy, with the
@@ -63,11 +68,7 @@ func (cfg *Config) checkConflict(object *salesforce.Object) error {
 	if cfg.Conflict == "" || cfg.Conflict == Overwrite {
 		return nil
 	}
-	name := cfg.VersionField
-	if name == "" {
-		name = defaultVersion
-	}
-	field, ok := object.Field(name)
+	name, field, ok := cfg.versionField(object)
 	switch {
 	case !ok:
 		return fmt.Errorf("conflict %s: %s has no field %s, or the user may not see it: name another in version_field", cfg.Conflict, object.Name, name)
@@ -83,11 +84,12 @@ var versionTypes = map[string]bool{
 
 // versionsOf says how versions are judged for a target.
 func (f *Flow) versionsOf(ctx context.Context, t *target) (*versions, error) {
-	v := &versions{policy: f.cfg.Conflict, field: f.versionField()}
-	if field, ok := t.object.Field(v.field); ok {
+	v := &versions{policy: f.cfg.Conflict}
+	name, field, ok := f.cfg.versionField(t.object)
+	if v.field = name; ok { // if not, the field is gone since the start, and the query says so
 		v.field, v.day = field.Name, field.Type == "date"
 	}
-	v.stamp = strings.EqualFold(v.field, defaultVersion) || strings.EqualFold(v.field, "LastModifiedDate")
+	v.stamp = v.field == defaultVersion || v.field == "LastModifiedDate"
 	if _, ok := t.object.Field("LastModifiedById"); !ok || !v.stamp {
 		return v, nil
 	}

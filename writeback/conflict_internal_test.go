@@ -86,10 +86,11 @@ func TestConflict_FieldsThatCannotServeAreToldAtTheStart(t *testing.T) {
 		{Overwrite, "Nope__c", ""},
 		{NewerWins, "", ""},
 		{SkipIfChanged, "Version__c", ""},
+		{SkipIfChanged, "acme__Version__c", ""}, // the org's own field beside the package's
 		{NewerWins, "Nope__c", "has no field Nope__c"},
 		{SkipIfChanged, "Tags__c", "is of type multipicklist"},
 	} {
-		cfg := Config{Conflict: tc.policy, VersionField: tc.field}
+		cfg := Config{Conflict: tc.policy, VersionField: tc.field, Rows: rows.Config{Namespace: "acme"}}
 		err := cfg.checkConflict(object)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s by %q: %v, want %q", tc.policy, tc.field, err, tc.want)
