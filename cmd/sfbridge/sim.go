@@ -37,6 +37,7 @@ type simCmd struct {
 	Latency      time.Duration `help:"How long each call of REST, Bulk and SOAP takes."`
 	BulkStart    time.Duration `default:"300ms" help:"How long a bulk job waits before it is worked on."`
 	BulkBatch    time.Duration `default:"5ms" help:"How long a bulk job takes for each transaction of 200 rows."`
+	Ledger       int           `default:"0" help:"Committed changes that the control API lists; -1 for all."`
 	Verbose      bool          `short:"v" help:"Log what happens."`
 }
 
@@ -64,7 +65,7 @@ func (c *simCmd) Run(ctx context.Context, io streams) error {
 }
 
 func (c *simCmd) org(log *slog.Logger) (*orgsim.Org, error) {
-	cfg := orgsim.Config{Seed: c.Seed, Keepalive: c.Keepalive, Retention: c.Retention, MaxBatch: c.MaxBatch, Logger: log}
+	cfg := orgsim.Config{Seed: c.Seed, Keepalive: c.Keepalive, Retention: c.Retention, MaxBatch: c.MaxBatch, KeepLedger: c.Ledger, Logger: log}
 	cfg.REST.Latency = c.Latency
 	cfg.Bulk.StartDelay, cfg.Bulk.BatchTime = cmp.Or(c.BulkStart, -1), cmp.Or(c.BulkBatch, -1) // none at all
 	if c.Objects != "" {

@@ -131,7 +131,7 @@ func (b *bench) startPair(ctx context.Context, flows string, simArgs ...string) 
 	}
 	p.sim, p.org = sim, web
 	path := filepath.Join(b.scratch, p.prefix+".yaml")
-	text := fmt.Sprintf(config, p.prefix, web, bus, b.kafka, b.registry, strings.ReplaceAll(flows, "PREFIX", p.prefix), p.listen)
+	text := fmt.Sprintf(config, p.prefix, web, bus, b.kafka, b.registry, flows, p.listen)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		p.stop()
 		return nil, err

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -27,7 +26,7 @@ var writePaths = []struct{ name, setting string }{
 }
 
 const writeFlow = `writeback:
-  - topic: PREFIX.customers
+  - topic: %s
     org: main
     object: Account
     external_id: ERP_Id__c
@@ -36,7 +35,7 @@ const writeFlow = `writeback:
 `
 
 // farOrg is an org at a distance: each call takes 80 ms.
-var farOrg = []string{"--latency", "80ms"}
+var farOrg = []string{"--latency", "80ms", "--ledger=-1"}
 
 // load is what one client took for all the rows.
 type load struct {
@@ -139,19 +138,16 @@ func (b *bench) writeBack(ctx context.Context, setting string) (load, error) {
 
 // startWriting starts a bridge that writes an empty topic of four partitions back.
 func (b *bench) startWriting(ctx context.Context, setting string) (*pair, string, error) {
-	topic := ""
-	flows := fmt.Sprintf(writeFlow, setting)
-	made := fmt.Sprintf("customers%x", time.Now().UnixNano())
-	flows = strings.ReplaceAll(flows, "PREFIX.customers", made)
+	topic := fmt.Sprintf("customers%x", time.Now().UnixNano())
+	flows := fmt.Sprintf(writeFlow, topic, setting)
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.kafka))
 	if err != nil {
 		return nil, "", err
 	}
 	defer client.Close()
-	if _, err := kadm.NewClient(client).CreateTopic(ctx, 4, 1, nil, made); err != nil {
+	if _, err := kadm.NewClient(client).CreateTopic(ctx, 4, 1, nil, topic); err != nil {
 		return nil, "", err
 	}
-	topic = made
 	p, err := b.startPair(ctx, flows, farOrg...)
 	return p, topic, err
 }
