@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,16 @@ func customers() bridge.Writeback {
 			Fields: map[string]string{"ERP_Id__c": "id", "Name": "name", "Phone": "phone"},
 		},
 	}
+}
+
+// put writes one customer and waits until all is quiet.
+func (s *system) put(produce *kgo.Client, id, rest string) {
+	s.t.Helper()
+	rec := &kgo.Record{Key: []byte(id), Value: []byte(fmt.Sprintf(`{"id":%q,"name":"Acme"%s}`, id, rest))}
+	if err := produce.ProduceSync(s.t.Context(), rec).FirstErr(); err != nil {
+		s.t.Fatal(err)
+	}
+	time.Sleep(10 * time.Second)
 }
 
 // marks gives the changes in a topic in short, with an asterisk if they are
@@ -57,12 +69,7 @@ func echoCase(t *testing.T, drop bool, automation orgsim.Trigger) (got []string,
 		r := s.start(cfg)
 		r.readyWithin(time.Minute)
 		for _, phone := range []string{"0", "1"} {
-			value := fmt.Sprintf(`{"id":"E-1","name":"Acme","phone":%q}`, phone)
-			rec := &kgo.Record{Key: []byte("E-1"), Value: []byte(value)}
-			if err := produce.ProduceSync(s.t.Context(), rec).FirstErr(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(10 * time.Second)
+			s.put(produce, "E-1", fmt.Sprintf(`,"phone":%q`, phone))
 		}
 		time.Sleep(time.Minute)
 		got = marks(s.topic("sf.cdc.Account"))
@@ -103,4 +110,35 @@ func TestC52_TriggerInsideTheWrite_IsNoEcho(t *testing.T) {
 	if want := []string{"CREATE*", "UPDATE"}; !slices.Equal(got, want) {
 		t.Errorf("changes %v, want %v", got, want)
 	}
+}
+
+// A long text comes back as a difference to the old one, which tells no more of
+// the new one than its digest.
+func TestC52_LongTextThatComesBackAsADifference_IsAnEcho(t *testing.T) {
+	bubble(t, orgsim.Config{}, func(s *system) {
+		produce := s.producer("erp.customers", 1)
+		defer produce.Close()
+		cfg := s.config(bridge.ChangeChannel("Account"))
+		w := customers()
+		w.Rows.Fields["Description"] = "text"
+		cfg.Writebacks = []bridge.Writeback{w}
+		r := s.start(cfg)
+		r.readyWithin(time.Minute)
+		lines := make([]string, 60)
+		for i := range lines {
+			lines[i] = fmt.Sprintf("line %d of a text that is long enough", i)
+		}
+		for i := range 3 {
+			lines[30] = fmt.Sprintf("version %d", i)
+			s.put(produce, "E-1", fmt.Sprintf(`,"text":%q`, strings.Join(lines, "\n")))
+		}
+		recs := s.topic("sf.cdc.Account")
+		if got, want := marks(recs), []string{"CREATE*", "UPDATE*", "UPDATE*"}; !slices.Equal(got, want) {
+			t.Errorf("changes %v, want %v", got, want)
+		}
+		if last := recs[len(recs)-1].Value; !bytes.Contains(last, []byte("@@ -31,1 +31,1 @@")) {
+			t.Error("the org sent the text whole: the test shows nothing")
+		}
+		r.stop()
+	})
 }
