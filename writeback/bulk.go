@@ -109,8 +109,11 @@ var errNoRows = errors.New("no row is left for the job")
 func (r *jobRun) run(ctx context.Context) (*bulk.Job, error) {
 	spec := bulk.Spec{Object: r.b.target.object.Name, Operation: bulk.Operation(r.b.op)}
 	spec.AssignmentRule, _ = r.f.assignmentRule(r.b.target, r.b.op)
-	if r.b.op == rows.Upsert {
-		spec.ExternalIDField = r.b.target.mapper.KeyField()
+	switch key := r.b.target.mapper.KeyField(); {
+	case r.b.op == rows.Upsert && key == "Id": // no row is made with an id that somebody else chose
+		spec.Operation = bulk.Update
+	case r.b.op == rows.Upsert:
+		spec.ExternalIDField = key
 	}
 	_, err := r.f.cfg.Bulk.Submit(ctx, spec, r.up.open, func(job *bulk.Job) error {
 		if r.up.written() == 0 {

@@ -197,6 +197,31 @@ func TestBulk_DeletesAndUpdatesGoByTheIdsThatWereLookedUp(t *testing.T) {
 	})
 }
 
+func TestBulk_RowsToldByRecordIDs(t *testing.T) {
+	for _, op := range []rows.Operation{rows.Update, rows.Upsert, rows.Delete} {
+		inBulk(t, rows.Config{Object: "Order__c", Operation: op}, func(t *testing.T, r *rig) {
+			var recs []map[string]any
+			for _, id := range r.insert("Order__c", make([]map[string]orgsim.Value, 250)...) {
+				recs = append(recs, map[string]any{"Id": id[:15], "Status__c": "Paid"})
+			}
+			recs[9]["Id"] = "a01000000000001AAA"
+			b := r.batch(recs...)
+			out := r.send(b)
+			want := map[string]int{flow.Updated: 249, out[9].err.reason: 1}
+			if op == rows.Delete {
+				want = map[string]int{flow.Deleted: 249, out[9].err.reason: 1}
+			}
+			r.wantTally(out, want)
+			if out[9].err.cause == nil || out[9].err.class != salesforce.ClassData {
+				t.Errorf("%s: the row that is not there: %+v", op, out[9].err)
+			}
+			if op != rows.Delete && r.org.Get(out[200].id).Get("Status__c") != orgsim.String("Paid") {
+				t.Errorf("%s: row %s has not changed", op, out[200].id)
+			}
+		})
+	}
+}
+
 func TestBulk_AbortedByAnAdministrator_DoneIsDone_TheRestIsFree(t *testing.T) {
 	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
 		if err := r.org.InjectBulk(orgsim.BulkFault{Kind: "abort", Count: 1}); err != nil {
