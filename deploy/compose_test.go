@@ -19,7 +19,7 @@ func TestComposeBridge_IsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Name != "compose" || len(cfg.Capture) == 0 {
-		t.Errorf("got %q with %d captures", cfg.Name, len(cfg.Capture))
+	if cfg.Name != "compose" || len(cfg.Capture) == 0 || len(cfg.Writeback) == 0 {
+		t.Errorf("got %q with %d captures and %d writebacks", cfg.Name, len(cfg.Capture), len(cfg.Writeback))
 	}
 }
