@@ -1,7 +1,9 @@
 package orgsim
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +21,8 @@ type HTTPFault struct {
 	Code   string        `json:"code" yaml:"code"`     // errorCode of the answer
 	Text   string        `json:"text" yaml:"text"`     // message, or the whole body if HTML
 	HTML   bool          `json:"html" yaml:"html"`     // the body is a page, as from an edge server
+	// RetryAfter is what the answer asks clients to wait; gateways send it, the org does not.
+	RetryAfter time.Duration `json:"retry_after" yaml:"retry_after"`
 	// Cut drops the connection without an answer: before the call does its
 	// work, or after it with CutAfter.
 	Cut      bool `json:"cut" yaml:"cut"`
@@ -81,6 +85,9 @@ func (fs *httpFaults) strike(c *call) (handled bool, err error) {
 		case <-c.ctx.Done():
 			panic(http.ErrAbortHandler)
 		}
+	}
+	if f.RetryAfter > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	switch {
 	case f.Cut:

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sfbridge/orgsim"
 )
@@ -395,8 +396,12 @@ func TestHTTPFaults_StrikeAndPass(t *testing.T) {
 	if n := a.org.Count("Account"); n != 3 {
 		t.Errorf("%d accounts, want 3: the work of the cut call is done", n)
 	}
-	a.org.InjectHTTP(orgsim.HTTPFault{Status: 503, HTML: true, Text: "busy"})
-	a.do("GET", "/limits", "").want(t, "edge page", 503, "<html><body>busy</body></html>")
+	a.org.InjectHTTP(orgsim.HTTPFault{Status: 503, HTML: true, Text: "busy", RetryAfter: 1500 * time.Millisecond})
+	page := a.do("GET", "/limits", "")
+	page.want(t, "edge page", 503, "<html><body>busy</body></html>")
+	if got := page.header.Get("Retry-After"); got != "2" {
+		t.Errorf("Retry-After %q, want whole seconds", got)
+	}
 	a.org.ClearHTTP()
 	if got := a.do("GET", "/limits", ""); got.status != 200 {
 		t.Errorf("after clearing: %d, want 200", got.status)

@@ -2,15 +2,18 @@ package publish_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sfbridge/internal/embedded"
 	"sfbridge/internal/flow"
 	"sfbridge/orgsim"
 	"sfbridge/publish"
+	"sfbridge/schemas"
 )
 
 func TestC13_Publish_OnlyFailedEventsAgain_AndEachKeyInOrder(t *testing.T) {
@@ -276,6 +279,71 @@ sfbridge_publish_lag_records{flow="erp.shipments/main/Shipment__e",partition="1"
 		}
 		if st := f.Status(); len(st.Partitions) != 4 || st.State != flow.Running || st.Kind != flow.KindPublish {
 			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+func TestC41_Publish_ShareMoves_NothingTwiceAndInOrder(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, r *rig) {
+		const n = 3000
+		first := r.run(r.flow())
+		for at := 0; at < n; at += 300 {
+			some := numbered(n, 60, "")[2*at : 2*(at+300)]
+			r.produce(topic, some...)
+			switch at {
+			case 600:
+				r.run(r.flow())
+			case 1500:
+				if err := first(); err != nil {
+					t.Errorf("the first member's end: %v", err)
+				}
+			}
+			time.Sleep(3 * time.Second)
+		}
+		done, set := r.outcomes(n, 10*time.Minute)
+		if len(done) != n || len(set) != 0 {
+			t.Fatalf("%d results, %d letters", len(done), len(set))
+		}
+		events := r.events()
+		inOrder(t, events, n, false)
+	})
+}
+
+func TestPublish_RegistryAway_IsWaitedForAndTold(t *testing.T) {
+	inBubble(t, orgsim.Config{}, func(t *testing.T, r *rig) {
+		registry, err := schemas.NewRegistry(schemas.RegistryConfig{
+			URL: "http://127.0.0.1:8081", HTTPClient: &http.Client{Transport: &http.Transport{DialContext: r.kafka.Dial, DisableKeepAlives: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := `{"type":"record","name":"S","fields":[{"name":"no","type":"long"},{"name":"late","type":["null","boolean"],"default":null}]}`
+		r.produceRecords(record(topic, 0, "a", "\x00\x00\x00\x00\x01"+string([]byte{0x84, 0x02, 0x02, 0x01})))
+		f := r.flow(func(c *publish.Config) {
+			c.Format, c.Decoder = schemas.Auto, schemas.NewDecoder(registry)
+			c.Fields = map[string]string{"Order_Number__c": "no", "Is_Late__c": "late"}
+		})
+		r.run(f)
+		time.Sleep(2 * time.Minute)
+		if p := f.Problem(); !strings.Contains(p, "registry") || f.Status().State != flow.BackingOff {
+			t.Errorf("problem %q, status %+v", p, f.Status())
+		}
+		reg, err := embedded.StartRegistry(embedded.RegistryConfig{Listen: "127.0.0.1:8081", ListenFn: r.kafka.Net.Listen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reg.Close()
+		if id, err := registry.Register(t.Context(), "s-value", schema); err != nil || id != 1 {
+			t.Fatalf("schema %d, %v", id, err)
+		}
+		if _, set := r.outcomes(1, 10*time.Minute); len(set) > 0 {
+			t.Fatalf("letter %+v", set[0])
+		}
+		if e := r.events()[0]; e.body["Order_Number__c"] != "130" || e.body["Is_Late__c"] != true {
+			t.Errorf("event %+v", e.body)
+		}
+		if p := f.Problem(); p != "" {
+			t.Errorf("problem %q once the registry is back", p)
 		}
 	})
 }
