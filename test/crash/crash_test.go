@@ -1,7 +1,8 @@
 //go:build crash
 
-// Package crash kills the bridge again and again while an org is at work, and
-// then counts: every change must be in the topics, once, in order.
+// Package crash kills the bridge again and again while an org and an ERP system
+// are at work, and then counts: every change must be in the topics, once, in
+// order, and every record of the ERP system in the org, with one outcome.
 package crash
 
 import (
@@ -17,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"sfbridge/internal/sandbox"
 	"sfbridge/orgsim"
 	"sfbridge/test/readers"
@@ -29,7 +32,10 @@ var (
 )
 
 // points are the named places at which a process ends itself with SIGKILL.
-var points = []string{"after-decode", "inside-event", "before-commit", "after-produce", "after-commit"}
+var points = []string{
+	"after-decode", "inside-event", "before-commit", "after-produce", "after-commit",
+	"writeback-before-call", "writeback-after-call", "writeback-before-settle",
+}
 
 // TestKills_NothingLostNothingDoubled kills the bridge at random moments and
 // at named points, alone and with a second process beside it, while streams
@@ -44,7 +50,7 @@ func TestKills_NothingLostNothingDoubled(t *testing.T) {
 	for n := range *kills {
 		s.round(t, n)
 	}
-	s.stopWork()
+	s.stopWork(t)
 	p := s.start(t, "")
 	s.complete(t, 90*time.Second)
 	p.stop(t)
@@ -53,6 +59,11 @@ func TestKills_NothingLostNothingDoubled(t *testing.T) {
 		v.RecordsCommitted, v.Lost, v.Duplicates, v.Misordered)
 	if !v.Clean() || v.SetAside != 0 {
 		t.Errorf("the topics do not hold what the org did: %+v\n%s", v, strings.Join(v.Examples, "\n"))
+	}
+	w := s.auditWritten(t)
+	t.Logf("%d records of the ERP system written back, %d failed, %d echoes", w.WrittenBack, w.Failed, w.Echoes)
+	if w.Failed != 0 || w.WrittenBack != s.erp.Written() || w.WrittenBack < 5*(*kills) {
+		t.Errorf("the org does not hold the %d records of the ERP system: %+v\n%s", s.erp.Written(), w, strings.Join(w.Examples, "\n"))
 	}
 	if v.ChangesMade < 20*(*kills) {
 		t.Errorf("only %d changes for %d kills: the org was not at work", v.ChangesMade, *kills)
@@ -63,6 +74,7 @@ func TestKills_NothingLostNothingDoubled(t *testing.T) {
 // scene is an org at work, the servers, and what a process of the bridge needs.
 type scene struct {
 	sb     *sandbox.Sandbox
+	erp    *sandbox.ERP
 	rng    *rand.Rand
 	binary string
 	config string
@@ -82,6 +94,10 @@ func newScene(t *testing.T, kafkaAddr string, rng *rand.Rand) *scene {
 	}
 	t.Cleanup(func() { sb.Close() })
 	s := &scene{sb: sb, rng: rng, prefix: fmt.Sprintf("crash%x", rng.Uint32())}
+	if s.erp, err = sandbox.NewERP(t.Context(), sandbox.ERPConfig{Broker: kafkaAddr, Prefix: s.prefix + ".erp.", Seed: rng.Uint64()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.erp.Close)
 	dir := t.TempDir()
 	s.binary = filepath.Join(dir, "sfbridge")
 	build := exec.Command("go", "build", "-tags", "crashpoints", "-o", s.binary, "sfbridge/cmd/sfbridge")
@@ -92,7 +108,7 @@ func newScene(t *testing.T, kafkaAddr string, rng *rand.Rand) *scene {
 	key := filepath.Join(dir, "key.pem")
 	write(t, key, string(sb.PrivateKey()))
 	write(t, s.config, fmt.Sprintf(configText, s.prefix, sb.OrgURL, sb.Org.APIVersion(), sb.PubSubAddr, sandbox.ClientID,
-		sb.Org.Username(), key, kafkaAddr, s.prefix, sb.RegistryURL))
+		sb.Org.Username(), key, kafkaAddr, s.prefix, sb.RegistryURL, s.prefix))
 	return s
 }
 
@@ -109,6 +125,31 @@ schema_registry: {url: "%s"}
 capture:
   - {org: main, objects: [Account, Contact, Opportunity, Order__c], from: earliest}
   - {org: main, events: [Shipment__e], from: earliest}
+writeback:
+  - topic: %[9]s.erp.customers
+    org: main
+    object: Account
+    external_id: ERP_Id__c
+    fields:
+      ERP_Id__c: id
+      Name: name
+      Phone: phone
+      BillingStreet: address.street
+      BillingCity: address.city
+      Score__c: score
+      Active__c: active
+  - topic: %[9]s.erp.orders
+    org: main
+    object: Order__c
+    external_id: ERP_Id__c
+    bulk_above: 50
+    fields:
+      ERP_Id__c: number
+      Account__r.ERP_Id__c: customer
+      Status__c: status
+      Total__c: total
+      Quantity__c: quantity
+      Due__c: due
 listen: ""
 `
 
@@ -121,16 +162,22 @@ func write(t *testing.T, path, text string) {
 
 func (s *scene) startWork(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s.stop, s.worked = cancel, make(chan error, 1)
+	s.stop, s.worked = cancel, make(chan error, 2)
+	seed := s.rng.Uint64()
 	go func() {
-		_, err := s.sb.Org.Work(ctx, orgsim.WorkConfig{Rate: 150, Seed: s.rng.Uint64()})
+		_, err := s.sb.Org.Work(ctx, orgsim.WorkConfig{Rate: 150, Seed: seed})
 		s.worked <- err
 	}()
+	go func() { s.worked <- s.erp.Work(ctx, 40) }()
 }
 
-func (s *scene) stopWork() {
+func (s *scene) stopWork(t *testing.T) {
 	s.stop()
-	<-s.worked
+	for range 2 {
+		if err := <-s.worked; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // round is one life of a process, and its end.
@@ -233,7 +280,7 @@ func captured(object string) bool {
 	return false
 }
 
-func (s *scene) audit(t *testing.T) sandbox.Verdict {
+func (s *scene) readBack(t *testing.T) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -241,13 +288,26 @@ func (s *scene) audit(t *testing.T) sandbox.Verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sandbox.Audit(s.sb.Org.Ledger().Since(0), captured, s.prefix, records)
+	return records
+}
+
+func (s *scene) audit(t *testing.T) sandbox.Verdict {
+	t.Helper()
+	return sandbox.Audit(s.sb.Org.Ledger().Since(0), captured, s.prefix, s.readBack(t))
+}
+
+func (s *scene) auditWritten(t *testing.T) sandbox.Written {
+	t.Helper()
+	return sandbox.AuditWritten(s.sb.Org, s.prefix+".erp.", s.prefix, s.readBack(t))
 }
 
 // complete waits until nothing is missing any more.
 func (s *scene) complete(t *testing.T, limit time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		if w := s.auditWritten(t); w.WrittenBack < s.erp.Written() {
+			continue
+		}
 		if v := s.audit(t); v.Lost == 0 {
 			return
 		}
