@@ -26,14 +26,13 @@ func customers() bridge.Writeback {
 	}
 }
 
-// put writes one customer and waits until all is quiet.
+// put writes one customer.
 func (s *system) put(produce *kgo.Client, id, rest string) {
 	s.t.Helper()
 	rec := &kgo.Record{Key: []byte(id), Value: []byte(fmt.Sprintf(`{"id":%q,"name":"Acme"%s}`, id, rest))}
 	if err := produce.ProduceSync(s.t.Context(), rec).FirstErr(); err != nil {
 		s.t.Fatal(err)
 	}
-	time.Sleep(10 * time.Second)
 }
 
 // marks gives the changes in a topic in short, with an asterisk if they are
@@ -70,6 +69,7 @@ func echoCase(t *testing.T, drop bool, automation orgsim.Trigger) (got []string,
 		r.readyWithin(time.Minute)
 		for _, phone := range []string{"0", "1"} {
 			s.put(produce, "E-1", fmt.Sprintf(`,"phone":%q`, phone))
+			time.Sleep(10 * time.Second)
 		}
 		time.Sleep(time.Minute)
 		got = marks(s.topic("sf.cdc.Account"))
@@ -131,6 +131,7 @@ func TestC52_LongTextThatComesBackAsADifference_IsAnEcho(t *testing.T) {
 		for i := range 3 {
 			lines[30] = fmt.Sprintf("version %d", i)
 			s.put(produce, "E-1", fmt.Sprintf(`,"text":%q`, strings.Join(lines, "\n")))
+			time.Sleep(10 * time.Second)
 		}
 		recs := s.topic("sf.cdc.Account")
 		if got, want := marks(recs), []string{"CREATE*", "UPDATE*", "UPDATE*"}; !slices.Equal(got, want) {

@@ -274,6 +274,53 @@ func TestRowsWithEqualValues_AreCountedByRecordOnceTheAnswerIsKnown(t *testing.T
 	})
 }
 
+// Two calls write the same into two records, whose events come in the other order
+// than the announcements. Whatever is known of the calls' answers when, each record
+// has one echo and no more.
+func TestCallsWithEqualValues_HaveOneEchoEach(t *testing.T) {
+	for _, order := range []string{
+		"event B, answer B, event A, answer A", "event B, event A, answer B, answer A", "event B, event A, answer A, answer B",
+		"event B, answer A, event A, answer B", "answer B, event B, event A, answer A", "event A, answer A, answer B, event B",
+		"event B, answer B, event A", "event B, event A, answer B",
+	} {
+		inBubble(t, func(w *world) {
+			ids := map[string]string{"A": idA, "B": idB}
+			said := map[string]*echo.Announced{"A": w.announce(upsert("1", set{"Phone": "1"}))}
+			said["B"] = w.announce(upsert("2", set{"Phone": "1"}))
+			for step := range strings.SplitSeq(order, ", ") {
+				what, which, _ := strings.Cut(step, " ")
+				if what == "answer" {
+					said[which].Done([]string{ids[which]})
+					time.Sleep(time.Second)
+				} else if !w.isEcho(updated(ids[which], body{"Phone": "1"})) {
+					t.Errorf("%s: the %s is not an echo", order, step)
+				}
+			}
+			for _, id := range ids {
+				if strings.Count(order, "answer") == 2 && w.isEcho(updated(id, body{"Phone": "1"})) {
+					t.Errorf("%s: record %s has a second echo", order, id)
+				}
+			}
+		})
+	}
+}
+
+// A write by record id is announced, but not read yet, when its event is put down
+// to another call that writes the same.
+func TestCallByID_FreesTheRowThatItsEventWasTakenFrom(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.announce(upsert("1", set{"Phone": "1"}))
+		if !w.isEcho(updated(idB, body{"Phone": "1"})) {
+			t.Fatal("not an echo")
+		}
+		w.announce(update(idB, set{"Phone": "1"}))
+		time.Sleep(time.Second)
+		if !w.isEcho(updated(idA, body{"Phone": "1"})) {
+			t.Error("the first call's own event is not an echo any more")
+		}
+	})
+}
+
 func TestUpdate_ThatChangesNothing(t *testing.T) {
 	inBubble(t, func(w *world) {
 		if !w.isEcho(updated(idC, nil)) {

@@ -21,8 +21,8 @@ type live struct {
 	doneAt    int64
 	doneOrder int64
 
-	index *index              // of values; made when it is first needed
-	taken map[uint64]struct{} // ids of the records that used rows up, while open
+	index *index            // of values; made when it is first needed
+	taken map[uint64]*loose // records that used rows up, while open; nil if their row was known
 }
 
 // index finds the rows that write a value.

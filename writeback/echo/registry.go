@@ -46,6 +46,7 @@ type Registry struct {
 	arrivals []*live               // in the order of arrival, with those that are gone
 	open     map[objectKey][]*live // whose outcome is not known
 	byID     map[recordKey][]ref   // rows whose record is known
+	loose    map[recordKey][]*loose
 	bytes    int
 	left     int
 	decided  decisions
@@ -74,6 +75,7 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 	return &Registry{
 		cfg: cfg, metrics: newRegistryMetrics(cfg.Registerer), progress: make(chan struct{}),
 		batches: map[batchID]*live{}, open: map[objectKey][]*live{}, byID: map[recordKey][]ref{},
+		loose: map[recordKey][]*loose{},
 	}
 }
 
@@ -179,6 +181,7 @@ func (r *Registry) announced(a *announcement, at int64) {
 		if id != 0 {
 			k := recordKey{key, id}
 			r.byID[k] = append(r.byID[k], ref{l, i})
+			r.claim(l, i)
 		}
 	}
 	r.prune(at)
@@ -202,14 +205,33 @@ func (r *Registry) settled(id batchID, ids []uint64, at int64) {
 	if len(r.open[l.key()]) == 0 {
 		delete(r.open, l.key())
 	}
+	taken := l.taken
+	for _, t := range taken {
+		if t != nil {
+			r.forgetLoose(t)
+		}
+	}
+	var free []ref
 	for i := range l.rows {
 		now := uint64(0)
 		if i < len(ids) {
 			now = ids[i]
 		}
 		r.settle(l, i, now)
+		if _, ok := taken[now]; ok {
+			delete(taken, now)
+		} else if now != 0 {
+			if f, ok := r.claim(l, i); ok {
+				free = append(free, f)
+			}
+		}
 	}
 	l.taken = nil
+	for _, t := range taken {
+		if t != nil {
+			r.rehome(t, free)
+		}
+	}
 	r.dropIfUsed(l)
 }
 
@@ -281,7 +303,12 @@ func (r *Registry) drop(l *live) {
 	if l.open {
 		r.open[l.key()] = slices.DeleteFunc(r.open[l.key()], func(o *live) bool { return o == l })
 	}
-	l.values, l.index = nil, nil
+	for _, t := range l.taken {
+		if t != nil {
+			r.forgetLoose(t)
+		}
+	}
+	l.values, l.index, l.taken = nil, nil, nil
 }
 
 // prune drops the batches that are too old, and the oldest of too many.
@@ -339,7 +366,7 @@ func (r *Registry) byRecord(c *change, k recordKey, ms int64) bool {
 	for _, f := range slices.Clone(refs[:at+1]) {
 		if f.l == hit || f.l.doneOrder > 0 && f.l.doneOrder < hit.order {
 			r.setUsed(f.l, f.row, true)
-			f.l.take(k.id)
+			f.l.take(k.id, nil)
 			r.dropIfUsed(f.l)
 		}
 	}
@@ -358,12 +385,11 @@ func (r *Registry) byContent(c *change, key objectKey, id uint64, ms int64) bool
 		}
 		at, vague := l.find(c)
 		if at >= 0 {
-			r.setUsed(l, at, true)
-			l.take(id)
+			r.takeLoosely(l, at, recordKey{key, id}, c)
 			return true
 		}
 		if vague {
-			l.take(id)
+			l.take(id, nil)
 			found = true
 		}
 	}
@@ -371,14 +397,14 @@ func (r *Registry) byContent(c *change, key objectKey, id uint64, ms int64) bool
 }
 
 // take notes that a record has shown a row of a batch whose outcome is open.
-func (l *live) take(id uint64) {
+func (l *live) take(id uint64, by *loose) {
 	if !l.open {
 		return
 	}
 	if l.taken == nil {
-		l.taken = map[uint64]struct{}{}
+		l.taken = map[uint64]*loose{}
 	}
-	l.taken[id] = struct{}{}
+	l.taken[id] = by
 }
 
 // eventName tells a record's change from all others, in whichever channel it
