@@ -243,6 +243,12 @@ func FuzzGroupBytes(f *testing.F) {
 	meta.Version, meta.Topics, meta.UserData = 1, []string{"t"}, []byte("u")
 	f.Add(meta.AppendTo(nil))
 	f.Add([]byte{0, 1, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2})
+	res := kmsg.NewPtrOffsetFetchResponse()
+	res.Version = 7
+	part := kmsg.NewOffsetFetchResponseTopicPartition()
+	part.Metadata = kmsg.StringPtr("note")
+	res.Topics = []kmsg.OffsetFetchResponseTopic{{Topic: "t", Partitions: []kmsg.OffsetFetchResponseTopicPartition{part}}}
+	f.Add(append([]byte{0}, res.AppendTo(nil)...))
 	f.Fuzz(func(t *testing.T, data []byte) { kafka.ParseGroupBytes(data) })
 }
 

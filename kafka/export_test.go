@@ -67,6 +67,7 @@ func ParseGroupBytes(data []byte) {
 	partitionsOf(data, "t")
 	allPartitions(data)
 	throttledCode(data, 3)
+	parseOffsetFetch(data)
 }
 
 // NextSequence numbers the batch after one of n records.
@@ -81,4 +82,26 @@ func EncodeOnly(ctx context.Context, p *Producer, recs []Record) error {
 	pl.sign()
 	pl.release()
 	return nil
+}
+
+// OffsetFetchBody is a request of version 7 without its header.
+func OffsetFetchBody(clientID, group string, tps []TopicPartition, stable bool) []byte {
+	data := appendOffsetFetch(nil, clientID, 1, offsetFetchRequest(group, tps), stable)
+	return data[4+8+2+len(clientID)+1:]
+}
+
+// ParseOffsetFetch reads a response of version 7: what was committed.
+func ParseOffsetFetch(data []byte) (found []GroupOffset, err error) {
+	res, err := parseOffsetFetch(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			if p.CommittedOffset >= 0 {
+				found = append(found, GroupOffset{TopicPartition{t.Name, p.PartitionIndex}, p.CommittedOffset, p.Metadata})
+			}
+		}
+	}
+	return found, nil
 }

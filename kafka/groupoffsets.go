@@ -38,10 +38,11 @@ const maxOffsetsResponse = 64 << 20
 // GroupOffsets returns what a group has committed for each partition of a topic, -1 where there is nothing. The caller need
 // not be a member.
 func (c *Client) GroupOffsets(ctx context.Context, group, topic string) (map[int32]int64, error) {
-	n, err := c.Partitions(ctx, topic)
+	info, err := c.topicSoon(ctx, topic)
 	if err != nil {
 		return nil, fmt.Errorf("offsets of group %s: %w", group, err)
 	}
+	n := len(info.leaders)
 	tps := make([]TopicPartition, n)
 	for i := range tps {
 		tps[i] = TopicPartition{topic, int32(i)}

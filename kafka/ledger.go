@@ -39,6 +39,8 @@ type Delivery struct {
 // Settle says what became of the record: outcome records, which are committed together with the offset once all
 // records before it in its partition are settled too. It is called once, from any goroutine, and does not block.
 //
+// Once Close has been called it does nothing: the record comes again, to the next owner.
+//
 // An outcome that is larger than its topic takes ends the share: ask [Client.Fits] about records that may be.
 func (d *Delivery) Settle(outcome ...Record) {
 	if d.ledger == nil {
@@ -46,8 +48,7 @@ func (d *Delivery) Settle(outcome ...Record) {
 	}
 	s := d.ledger.share
 	s.mu.Lock()
-	again := d.settled
-	if !again {
+	if !d.settled && !s.closing {
 		d.settled, d.outcome = true, outcome
 	}
 	first := len(d.ledger.open) > 0 && d.ledger.open[0].settled

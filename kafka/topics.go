@@ -170,7 +170,11 @@ func (c *Client) topicErr(topic string, err error) error {
 // GrowTopic gives a topic n partitions if it has fewer, and waits until each has a leader. Records of one key may then go to
 // another partition than before.
 func (c *Client) GrowTopic(ctx context.Context, topic string, n int32) error {
-	info, err := c.refreshTopic(ctx, topic)
+	var info *topicInfo
+	err := c.retrying(ctx, topicPartition{topic: topic}, func() (err error) { // it may have been made a moment ago
+		info, err = c.refreshTopic(ctx, topic)
+		return err
+	})
 	if err == nil && len(info.leaders) < int(n) {
 		err = c.growTopic(ctx, topic, n)
 	}

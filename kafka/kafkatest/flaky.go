@@ -18,6 +18,8 @@ type Flaky struct {
 	CloseAfterProduce int
 	// CloseAfter does the same to requests of other kinds, by API key: 26 is EndTxn.
 	CloseAfter map[int16]int
+	// OnClose, when not nil, is called each time, with the API key.
+	OnClose func(api int16)
 
 	mu     sync.Mutex // guards what follows
 	seen   map[int16]int
@@ -92,6 +94,9 @@ func (c *flakyConn) Write(b []byte) (int, error) {
 			api := int16(binary.BigEndian.Uint16(c.head[4:]))
 			c.head = c.head[:0]
 			if c.flaky.count(api) {
+				if c.flaky.OnClose != nil {
+					c.flaky.OnClose(api)
+				}
 				c.Conn.Close()
 				return n, net.ErrClosed
 			}
