@@ -61,6 +61,32 @@ func (w *watcher) check(req *http.Request, body []byte) {
 	}
 }
 
+// poison breaks down over calls with a word in them, as an org does over a
+// row that its automation cannot bear.
+type poison struct {
+	next http.RoundTripper
+	word string
+}
+
+func (p *poison) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body == nil {
+		return p.next.RoundTrip(req)
+	}
+	body, err := io.ReadAll(req.Body)
+	req.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	if !bytes.Contains(body, []byte(p.word)) {
+		return p.next.RoundTrip(req)
+	}
+	return &http.Response{
+		StatusCode: 500, Status: "500", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(`[{"errorCode":"UNKNOWN_EXCEPTION","message":"An unexpected error occurred."}]`)),
+	}, nil
+}
+
 // day is a random day: what is written, what goes wrong, and what has to be
 // there at the end.
 type day struct {

@@ -66,8 +66,19 @@ func (f *Flow) fit(ctx context.Context, o *salesforce.Object) (*rows.Mapper, err
 		}
 		parents = append(parents, p)
 	}
-	return rows.New(f.cfg.Rows, o, parents...)
+	m, err := rows.New(f.cfg.Rows, o, parents...)
+	if err != nil {
+		return nil, &misfit{err}
+	}
+	return m, nil
 }
+
+// misfit is a configuration that does not fit the org: waiting does not mend it.
+type misfit struct{ err error }
+
+func (e *misfit) Error() string   { return e.err.Error() }
+func (e *misfit) Unwrap() error   { return e.err }
+func (e *misfit) Retryable() bool { return false }
 
 // refresh describes the object again after the org refused a field of a row
 // made for old, and returns the target to go on with: old, if nothing

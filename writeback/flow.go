@@ -54,10 +54,10 @@ func (f *Flow) Prepare(ctx context.Context) error {
 		return err
 	}
 	if err := permitted(f.cfg.Rows.Operation, t.object); err != nil {
-		return err
+		return &misfit{err}
 	}
 	if err := f.cfg.checkConflict(t.object); err != nil {
-		return err
+		return &misfit{err}
 	}
 	for _, w := range t.mapper.Warnings() {
 		f.log.Warn("mapping: "+w, "sobject", t.object.Name)
