@@ -81,8 +81,8 @@ func tooFew(err error) bool {
 func (b *Bridge) sourcePartitions(ctx context.Context, n *flowNames) (int32, error) {
 	partitions, err := b.kafka.Partitions(ctx, n.topic)
 	if kafka.IsUnknownTopic(err) {
-		return 0, fmt.Errorf("topic %s: %w: create it with as many partitions as its records need, or correct the topic in the "+
-			"configuration; the bridge does not create topics that it reads", n.topic, err)
+		return 0, fmt.Errorf("%w: create it with as many partitions as its records need, or correct the topic in the "+
+			"configuration; the bridge does not create topics that it reads", err)
 	}
 	return partitions, err
 }

@@ -22,8 +22,11 @@ type Status struct {
 	Channels    []PositionStatus `json:"channels"`
 	Flows       []FlowStatus     `json:"flows"`
 	DeadLetters int64            `json:"dead_letters_at_most"` // offsets in the topic now, transaction markers included
-	Limits      []LimitStatus    `json:"api_limits"`
-	Problems    []string         `json:"problems,omitempty"` // sides that could not be asked
+	// DeadLettersOpen counts those that were not retried; nil if there are too many
+	// offsets to read them all.
+	DeadLettersOpen *int          `json:"dead_letters_open,omitempty"`
+	Limits          []LimitStatus `json:"api_limits"`
+	Problems        []string      `json:"problems,omitempty"` // sides that could not be asked
 }
 
 // MemberStatus is one running process.
@@ -164,10 +167,20 @@ func (b *Bridge) statusDeadLetters(ctx context.Context, st *Status) {
 		}
 		st.DeadLetters += o.Stable - o.Start // transaction markers count too: an upper bound
 	}
+	if err == nil && st.DeadLetters <= countedLetters {
+		var open []LetterInfo
+		open, err = b.letters(ctx, &LetterFilter{State: LetterOpen})
+		n := len(open)
+		st.DeadLettersOpen = &n
+	}
 	if err != nil {
 		st.Problems = append(st.Problems, fmt.Sprintf("topic %s: %v", topic, err))
 	}
 }
+
+// countedLetters is how many offsets of the dead-letter topic are read to count
+// the open ones.
+const countedLetters = 20_000
 
 func (b *Bridge) statusLimits(ctx context.Context, o *org, st *Status) {
 	limits, err := o.rest.Limits(ctx)

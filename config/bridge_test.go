@@ -78,6 +78,25 @@ func TestBridge_CarriesWhatTheFileSays(t *testing.T) {
 	}
 }
 
+func TestBridge_NamesGetTheOrgsNamespace(t *testing.T) {
+	c := newWorld().mustParse(t, strings.Replace(edit(t, "    objects: [Account]", "    objects: [Account, Order__c, other__Item__c]\n    events: [Shipment__e]\n    channels: [/data/Sales__chn]"),
+		"    auth:", "    namespace: acme\n    auth:", 1))
+	b, err := c.Bridge(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, cp := range b.Captures {
+		got = append(got, cp.Channel)
+	}
+	want := []string{
+		"/data/AccountChangeEvent", "/data/acme__Order__ChangeEvent", "/data/other__Item__ChangeEvent", "/event/acme__Shipment__e", "/data/Sales__chn",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("channels %v, want %v", got, want)
+	}
+}
+
 func TestBridge_SecretGoneSinceTheParseIsNamed(t *testing.T) {
 	w := newWorld()
 	c := w.mustParse(t, everyKey)

@@ -51,7 +51,11 @@ func printStatus(w io.Writer, st *bridge.Status) error {
 	for _, l := range st.Limits {
 		fmt.Fprintf(t, "%s %s\t%d of %d left\n", l.Org, l.Name, l.Remaining, l.Max)
 	}
-	fmt.Fprintf(t, "dead letters\tat most %d (sfbridge dlq list)\n", st.DeadLetters)
+	if n := st.DeadLettersOpen; n != nil {
+		fmt.Fprintf(t, "dead letters\t%d open (sfbridge dlq list)\n", *n)
+	} else {
+		fmt.Fprintf(t, "dead letters\tat most %d (sfbridge dlq list)\n", st.DeadLetters)
+	}
 	for _, p := range st.Problems {
 		fmt.Fprintf(t, "not known\t%s\n", p)
 	}

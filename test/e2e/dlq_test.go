@@ -80,6 +80,9 @@ func TestDLQ_RetryAfterTheCauseIsGone_AppliesWhatWasNotOvertaken(t *testing.T) {
 		if err != nil || len(st.Flows) != 1 || st.Flows[0].Lag != 0 || !st.Flows[0].Started || st.Flows[0].Processes != 1 {
 			t.Errorf("status of flows %+v, %v", st.Flows, err)
 		}
+		if n := st.DeadLettersOpen; n == nil || *n != 0 {
+			t.Errorf("open dead letters %v, want 0", n)
+		}
 		var failed []bridge.Finding
 		if ok := r.b.Check(s.t.Context(), func(f bridge.Finding) {
 			if f.Err != nil {
