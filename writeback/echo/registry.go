@@ -23,7 +23,7 @@ type RegistryConfig struct {
 	Topic  string
 	Client string // that this bridge's writes carry in their origin: sfbridge-<name>
 	// MaxBytes is about how much the writes that no event has shown yet may hold in
-	// memory; the oldest are dropped beyond it. Default 64 MiB.
+	// memory; the oldest are dropped beyond it. Default 32 MiB, some 200,000 writes of ten fields.
 	MaxBytes int
 	// Keep is how long such a write is kept. Default 6 h.
 	Keep time.Duration
@@ -70,7 +70,7 @@ type ref struct {
 // NewRegistry makes a registry. It calls nobody; Run fills it.
 func NewRegistry(cfg RegistryConfig) *Registry {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 64<<20)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 32<<20)
 	cfg.Keep = cmp.Or(cfg.Keep, 6*time.Hour)
 	return &Registry{
 		cfg: cfg, metrics: newRegistryMetrics(cfg.Registerer), progress: make(chan struct{}),
