@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // apiProduce is the protocol's key of Produce requests.
@@ -18,7 +19,10 @@ type Flaky struct {
 	CloseAfterProduce int
 	// CloseAfter does the same to requests of other kinds, by API key: 26 is EndTxn.
 	CloseAfter map[int16]int
-	// OnClose, when not nil, is called each time, with the API key.
+	// Deaf makes the client hear nothing more on the connection, instead of closing it: the broker surely carries the
+	// request out.
+	Deaf bool
+	// OnClose, when not nil, is called after each time, with the API key.
 	OnClose func(api int16)
 
 	mu     sync.Mutex // guards what follows
@@ -72,6 +76,17 @@ type flakyConn struct {
 	flaky *Flaky
 	head  []byte // first six bytes of the request under way: length and API key
 	left  int    // bytes of it still to come, once head is whole
+	deaf  atomic.Bool
+}
+
+// Read passes on what the broker says, until the connection has gone deaf.
+func (c *flakyConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.deaf.Load() {
+			return n, err
+		}
+	}
 }
 
 // Write passes b on and breaks the connection when a request that is to be the last has gone out whole.
@@ -94,11 +109,17 @@ func (c *flakyConn) Write(b []byte) (int, error) {
 			api := int16(binary.BigEndian.Uint16(c.head[4:]))
 			c.head = c.head[:0]
 			if c.flaky.count(api) {
+				if c.flaky.Deaf {
+					c.deaf.Store(true)
+				} else {
+					c.Conn.Close()
+				}
 				if c.flaky.OnClose != nil {
 					c.flaky.OnClose(api)
 				}
-				c.Conn.Close()
-				return n, net.ErrClosed
+				if !c.flaky.Deaf {
+					return n, net.ErrClosed
+				}
 			}
 		}
 	}
