@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sfbridge/internal/expression"
 	"sfbridge/internal/flow"
 	"sfbridge/orgsim"
 	"sfbridge/salesforce"
@@ -89,7 +90,18 @@ func uploaded(t *testing.T, u *upload) string {
 	return string(b)
 }
 
-func TestC16C53_Upload_NoMarkInFront_CommasDotsAndLF(t *testing.T) {
+func TestC16_Upload_HasNoMarkInFront(t *testing.T) {
+	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
+		b := r.batch(map[string]any{"ERP_Id__c": "\ufeffE-1", "Notes__c": "\ufeff"})
+		if got, want := uploaded(t, newUpload(b)), "ERP_Id__c,Notes__c\n\ufeffE-1,\ufeff\n"; got != want {
+			t.Errorf("upload %q, want %q", got, want)
+		}
+		r.wantTally(r.send(b), map[string]int{flow.Created: 1}) // in a value, it is a character like others
+		r.row("ERP_Id__c", orgsim.String("\ufeffE-1"))
+	})
+}
+
+func TestC53_Upload_CommasDotsAndLF_WhateverTheLocale(t *testing.T) {
 	t.Setenv("LANG", "es_ES.UTF-8")
 	t.Setenv("LC_ALL", "nl_NL.UTF-8")
 	inBulk(t, upsertOrders, func(t *testing.T, r *rig) {
@@ -105,6 +117,9 @@ func TestC16C53_Upload_NoMarkInFront_CommasDotsAndLF(t *testing.T) {
 		r.send(b)
 		if got := r.row("ERP_Id__c", orgsim.String("E-1")).Get("Total__c"); got != orgsim.MustDecimal("1234.50") {
 			t.Errorf("total %v", got)
+		}
+		if _, err := r.target.mapper.Row(&expression.Input{Value: map[string]any{"ERP_Id__c": "E-4", "Total__c": "1.234,56"}}); err == nil {
+			t.Error("a number of another locale was guessed at")
 		}
 	})
 }
