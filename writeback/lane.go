@@ -114,8 +114,9 @@ func (s *scheduler) all() []*lane {
 }
 
 // place puts a lane where it belongs after a change: in a group, among the
-// delayed, or nowhere.
+// delayed, among those that wait for a commit, or nowhere.
 func (s *scheduler) place(l *lane, now time.Time) {
+	delete(s.trails.held, l)
 	if l.busy {
 		l.leave()
 		return
@@ -139,6 +140,11 @@ func (s *scheduler) place(l *lane, now time.Time) {
 		return
 	}
 	l.after = time.Time{}
+	if s.trails.holds(head) {
+		l.leave()
+		s.trails.held[l] = struct{}{}
+		return
+	}
 	s.enter(l, groupKey{op: head.row.Op, shape: head.row.Shape, target: head.target, limit: head.limit})
 }
 

@@ -103,6 +103,9 @@ func (c *carrier) dispatch(taking context.Context, now time.Time) (wake time.Tim
 	if out.calls == 0 {
 		wake = c.pace.until
 	}
+	if c.sched.trails.due() && c.sched.committed(now, c.share.Positions()) {
+		wake = sooner(wake, now.Add(commitLook))
+	}
 	for {
 		a := c.allowance()
 		out.spacing = a.spacing

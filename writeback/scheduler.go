@@ -25,6 +25,7 @@ type scheduler struct {
 	single  map[*lane]struct{} // of rows without one
 	groups  map[groupKey]*group
 	delayed delays
+	trails  trails
 	waiting int // items in lanes that are in no call
 
 	calls   int            // under way, without bulk jobs
@@ -40,7 +41,7 @@ func newScheduler(cfg *Config) *scheduler {
 	s := &scheduler{
 		maxWait: cfg.MaxWait, bulkAbove: cfg.BulkAbove, bulkRows: cfg.BulkRows,
 		lanes: map[string]*lane{}, single: map[*lane]struct{}{}, groups: map[groupKey]*group{}, parents: map[string]int{},
-		merge: join, bulkTakes: func(*rows.Row) bool { return false },
+		trails: newTrails(), merge: join, bulkTakes: func(*rows.Row) bool { return false },
 	}
 	if cfg.Conflict != Overwrite { // each record's version is compared with the row's
 		s.merge = func(older, newer *item) bool { return false }
@@ -309,6 +310,9 @@ func (s *scheduler) end(now time.Time, b *batch, again map[*item][]*item) {
 func (s *scheduler) release(now time.Time, it *item, again []*item) {
 	l := it.lane
 	l.busy = false
+	if len(again) == 0 {
+		s.trails.settled(it)
+	}
 	for _, a := range again {
 		a.lane = l
 	}

@@ -23,13 +23,16 @@ type world struct {
 	calls  []*batch
 	done   map[int64]bool
 	locked bool
+
+	last      map[string]trail // settled last, by identity
+	committed int64
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	cfg := Config{BulkAbove: 300, BulkRows: 500, MaxWait: 250 * time.Millisecond, Conflict: Overwrite}
 	w := &world{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), s: newScheduler(&cfg), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), most: 5,
-		sent: map[string]int64{}, flying: map[string]bool{}, done: map[int64]bool{},
+		sent: map[string]int64{}, flying: map[string]bool{}, done: map[int64]bool{}, last: map[string]trail{},
 	}
 	w.s.bulkTakes = func(r *rows.Row) bool { return r.Op != rows.Insert }
 	w.s.merge = func(older, newer *item) bool {
@@ -68,6 +71,9 @@ func (w *world) send(b *batch) {
 			w.t.Fatalf("a batch of %s has a %s", b.op, it.row.Op)
 		}
 		parents[it.row.Parent] = true
+		if last, ok := w.last[id]; ok && last.spoils(it.row.Op) && last.offset >= w.committed {
+			w.t.Fatalf("row %s: %s goes before the outcome of %s at offset %d is committed", id, it.row.Op, last.op, last.offset)
+		}
 		if it.after.After(w.now) {
 			w.t.Fatalf("an item goes %s before its time", it.after.Sub(w.now))
 		}
@@ -107,8 +113,17 @@ func (w *world) settle(it *item) {
 				w.t.Fatalf("row %s: offset %d is settled after %d", id, o, w.sent[id])
 			}
 			w.sent[id] = o
+			w.last[id] = trail{offset: o, op: it.row.Op}
 		}
 	}
+}
+
+// commit lets the outcomes of the settled front be committed, all or some.
+func (w *world) commit() {
+	for w.done[w.committed] && w.rng.IntN(50) > 0 {
+		w.committed++
+	}
+	w.s.committed(w.now, []kafka.SharePosition{{TopicPartition: kafka.TopicPartition{Topic: "t"}, Committed: w.committed}})
 }
 
 // end lets a call end, with rows that are refused now and then.
@@ -178,10 +193,11 @@ func TestScheduler_AnyDay_EachRecordOnceAndInOrderOfItsRow(t *testing.T) {
 				w.now = w.now.Add(time.Duration(w.rng.IntN(200)) * time.Millisecond)
 			}
 			w.locked = step/50%3 == 1
+			w.commit()
 			for {
 				b, wake := w.s.next(w.look(max(0, total-next)))
 				if b == nil {
-					if w.s.waiting > 0 && len(w.calls) == 0 && wake.IsZero() {
+					if w.s.waiting > 0 && len(w.calls) == 0 && wake.IsZero() && len(w.s.trails.held) == 0 {
 						t.Fatalf("seed %d: %d rows wait for nothing", seed, w.s.waiting)
 					}
 					break
@@ -289,4 +305,29 @@ func BenchmarkScheduler(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+}
+
+func TestScheduler_AnotherOperationOnARow_WaitsForTheCommit(t *testing.T) {
+	for _, c := range []struct {
+		first, then rows.Operation
+		waits       bool
+	}{
+		{rows.Upsert, rows.Upsert, false}, {rows.Upsert, rows.Update, false}, {rows.Insert, rows.Upsert, false},
+		{rows.Upsert, rows.Delete, true}, {rows.Delete, rows.Upsert, true}, {rows.Update, rows.Upsert, true}, {rows.Delete, rows.Insert, true},
+	} {
+		w := newWorld(t, 1)
+		older, newer := upsertOf("a", 0), upsertOf("a", 1)
+		older.row.Op, newer.row.Op = c.first, c.then
+		w.s.add(w.now, []*item{older})
+		b, _ := w.s.next(w.look(0))
+		w.s.end(w.now, b, nil)
+		w.s.add(w.now, []*item{newer})
+		if b, _ := w.s.next(w.look(0)); (b == nil) != c.waits {
+			t.Errorf("%s after %s: batch %v, want it to wait: %v", c.then, c.first, b, c.waits)
+		}
+		w.s.committed(w.now, []kafka.SharePosition{{TopicPartition: kafka.TopicPartition{Topic: "t"}, Committed: 1}})
+		if b, _ := w.s.next(w.look(0)); (b == nil) == c.waits {
+			t.Errorf("%s after %s, once that is committed: batch %v", c.then, c.first, b)
+		}
+	}
 }
