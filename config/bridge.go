@@ -123,9 +123,7 @@ func (o Org) client() (bridge.OrgConfig, error) {
 
 // httpClient speaks to an org with the trust that was configured for it.
 func httpClient(roots *tls.Config) *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = roots
-	return &http.Client{Transport: t}
+	return &http.Client{Transport: salesforce.NewTransport(nil, roots)}
 }
 
 func (a Auth) client(loginURL string) (auth.Config, error) {

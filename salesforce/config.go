@@ -30,7 +30,7 @@ type Config struct {
 	// changeOrigin of the changes that the client's writes cause.
 	ClientName string
 
-	HTTPClient       *http.Client  // default: a client of its own
+	HTTPClient       *http.Client  // default: a client of its own; see NewTransport
 	Timeout          time.Duration // of one request; default 2 min, as long as a query may take to begin
 	MaxResponseBytes int64         // of one answer, uncompressed; default 64 MiB
 	// Attempts is how often a write is made at most before its transient
@@ -59,7 +59,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("salesforce: client name %q: must not contain spaces, commas, semicolons or equals signs", c.ClientName)
 	}
 	if c.HTTPClient == nil {
-		c.HTTPClient = &http.Client{}
+		c.HTTPClient = &http.Client{Transport: NewTransport(nil, nil)}
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 2 * time.Minute

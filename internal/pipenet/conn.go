@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -49,6 +50,7 @@ type Conn struct {
 	in, out       *stream
 	local, remote pipeAddr
 	once          sync.Once
+	abort         atomic.Bool // Close resets
 }
 
 // Read takes what has arrived, waiting if nothing has. It ends with io.EOF once
@@ -71,9 +73,19 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// SetLinger with 0 makes Close throw away what is under way to the peer, and
+// reset the connection, as TCP's SO_LINGER does.
+func (c *Conn) SetLinger(seconds int) error {
+	c.abort.Store(seconds == 0)
+	return nil
+}
+
 // Close ends both directions: the peer reads what is under way and then io.EOF.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
+		if c.abort.Load() {
+			c.out.breakWith(syscall.ECONNRESET)
+		}
 		c.out.closeWrite()
 		c.in.closeRead()
 		c.pair.endClosed()

@@ -183,7 +183,7 @@ func (s *Sandbox) Close() error {
 
 // HTTPClient reaches the parts of the sandbox.
 func (s *Sandbox) HTTPClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: s.cfg.Dial, IdleConnTimeout: 30 * time.Second}}
+	return &http.Client{Transport: salesforce.NewTransport(s.cfg.Dial, nil)}
 }
 
 // OrgName is the org's name in the configuration that Bridge gives.

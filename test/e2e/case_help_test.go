@@ -27,6 +27,7 @@ import (
 	"sfbridge/internal/sandbox"
 	"sfbridge/orgsim"
 	"sfbridge/pubsub"
+	"sfbridge/salesforce"
 	"sfbridge/salesforce/auth"
 )
 
@@ -106,7 +107,7 @@ func (h *host) close() {
 
 // on makes a configuration reach the system from a host.
 func (h *host) on(cfg bridge.Config) bridge.Config {
-	web := &http.Client{Transport: &http.Transport{DialContext: h.net.Dial, IdleConnTimeout: 30 * time.Second}}
+	web := &http.Client{Transport: salesforce.NewTransport(h.net.Dial, nil)}
 	cfg.Kafka.Dial, cfg.Registry.HTTPClient = h.net.Dial, web
 	oc := cfg.Orgs[sandbox.OrgName]
 	oc.Auth.HTTPClient, oc.REST.HTTPClient = web, web
