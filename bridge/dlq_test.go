@@ -209,6 +209,22 @@ func TestRetry_SendsOnce_InSourceOrder_ToTheSamePartition(t *testing.T) {
 	})
 }
 
+func TestRetry_WithoutTransactions_SendsAndMarks(t *testing.T) {
+	withLetters(t, func(lb *letterBox) {
+		lb.b.cfg.AtLeastOnce = true
+		lb.write(letter(0, 2, nil), letter(0, 1, nil))
+		if report := lb.retry(RetryRequest{}); len(report.Retried) != 2 {
+			t.Errorf("report = %+v", report)
+		}
+		if got := lb.retries(); len(got) != 2 || string(got[0].Key) != "E-1" {
+			t.Errorf("sent %+v", got)
+		}
+		if open := ids(lb.list(LetterFilter{State: LetterOpen})); open != "" {
+			t.Errorf("open: %s", open)
+		}
+	})
+}
+
 func TestRetry_ForceAndLimit(t *testing.T) {
 	withLetters(t, func(lb *letterBox) {
 		lb.write(letter(0, 2, nil), letter(0, 1, nil))

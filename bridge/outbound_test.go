@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,8 +120,14 @@ func TestCarry_AFlowThatNeedsAPerson_StopsAlone_AndHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("field Name__c is gone")
 		runs := 0
+		var mended atomic.Bool
 		f := &fakeFlow{status: flow.Status{State: flow.Running, Since: time.Now()}}
-		f.prepare = func(context.Context) error { return broken }
+		f.prepare = func(context.Context) error {
+			if mended.Load() {
+				return nil
+			}
+			return broken
+		}
 		f.run = func(ctx context.Context) error {
 			if runs++; runs == 1 {
 				return broken
@@ -133,6 +140,7 @@ func TestCarry_AFlowThatNeedsAPerson_StopsAlone_AndHeals(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- b.carry(ctx, o) }()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		b.onlyProblem(t, "stopped: field Name__c is gone")
 		if st := o.status(); st.State != flow.Stopped || st.Reason != broken.Error() {
 			t.Errorf("status %+v", st)
@@ -140,7 +148,7 @@ func TestCarry_AFlowThatNeedsAPerson_StopsAlone_AndHeals(t *testing.T) {
 		if n := strings.Count(logged.String(), "flow stopped"); n != 1 {
 			t.Errorf("the log speaks %d times of one cause:\n%s", n, logged)
 		}
-		f.prepare = func(context.Context) error { return nil }
+		mended.Store(true)
 		time.Sleep(2 * time.Minute)
 		b.onlyProblem(t, "")
 		cancel()
