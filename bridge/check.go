@@ -102,9 +102,13 @@ func (b *Bridge) checkTopic(ctx context.Context, spec kafka.TopicSpec) (string, 
 
 // positions looks whether the positions that are there belong to these orgs.
 func (c *checker) positions(ctx context.Context) {
+	// Asked first, since reading a topic waits for one that was made a moment ago.
+	if _, err := c.b.kafka.Partitions(ctx, c.b.cfg.checkpointTopic()); kafka.IsUnknownTopic(err) {
+		return // none were ever written
+	}
 	positions, err := c.b.positions(ctx)
 	if kafka.IsUnknownTopic(err) {
-		return // none were ever written
+		return
 	}
 	if err == nil {
 		err = c.b.checkPositions(positions)

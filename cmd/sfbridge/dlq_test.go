@@ -146,3 +146,28 @@ func TestDLQ_Mistakes(t *testing.T) {
 		hasAll(t, errs, tt.want)
 	}
 }
+
+func TestCheck_Flows_LineByLine(t *testing.T) {
+	s, path := withWriteback(t)
+	code, out, errs := sfbridge("check", "-c", path)
+	if code != 0 {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	hasAll(t, out, "writeback:erp.customers/main/Account source topic erp.customers: 4 partitions",
+		"group sfbridge-test.erp.customers.main.Account: starts where the configuration says",
+		"topic _sfbridge.test.retry.erp.customers.main.Account: will be created with 4 partitions",
+		"object Account: can be created, updated, deleted", "external id ERP_Id__c: is an external id, unique", "mapping: fits")
+	for _, tt := range []struct{ old, with, want string }{
+		{"topic: erp.customers", "topic: erp.customs", "create it with as many partitions as its records need"},
+		{"object: Account,", "object: Acount,", "correct the name, or give the integration user Read on the object"},
+		{"external_id: ERP_Id__c", "external_id: ERP_Key__c", "Account has no field ERP_Key__c"},
+		{"external_id: ERP_Id__c", "external_id: Phone", "Account.Phone is no external id"},
+		{"fields: {Name: name}", "fields: {Name: name, Phon: phone, Nme: name}", "Phon"},
+	} {
+		code, out, _ := sfbridge("check", "-c", s.file(t, tt.old, tt.with))
+		if code != 1 {
+			t.Errorf("%s: exit code %d, want 1", tt.with, code)
+		}
+		hasAll(t, out, "FAIL  writeback:", tt.want)
+	}
+}
