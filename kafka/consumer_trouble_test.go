@@ -405,6 +405,22 @@ func TestConsumer_Next_WaitsForCoordinators(t *testing.T) {
 	})
 }
 
+// A leader that has just changed may answer that an offset is out of range although it is not: nothing is lost.
+func TestConsumer_OffsetOutOfRangeByMistake_IsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster, c := world(t, 1)
+		produce(t, cluster, "in", 0, 0, 5)
+		fault := cluster.Fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.OffsetOutOfRange, Count: 2})
+		defer fault.Remove()
+		s := nextShare(t, newConsumer(t, c, consumerConfig()))
+		settle(poll(t, s, 5)...)
+		if s.Trouble() != nil {
+			t.Errorf("trouble %v", s.Trouble())
+		}
+		closeShare(t, s)
+	})
+}
+
 func ExampleClient_NewConsumer() {
 	consume := func(ctx context.Context, client *kafka.Client) error {
 		consumer, err := client.NewConsumer(ctx, kafka.ConsumerConfig{

@@ -96,6 +96,7 @@ func (l *ledger) follow() {
 	s := l.share
 	ctx := s.reading
 	var wait *waiter // since the first of failures in a row
+	var stuck stuckWatch
 	for ctx.Err() == nil {
 		recs, err := l.reader.once(ctx, shareFetchWait)
 		switch gone, isGone := errors.AsType[*OffsetError](err); {
@@ -113,6 +114,7 @@ func (l *ledger) follow() {
 		default:
 			wait = nil
 			l.fetched(recs)
+			stuck.look(ctx, l)
 		}
 		if len(recs) == 0 {
 			continue
@@ -147,6 +149,29 @@ func (l *ledger) fetched(recs []Record) {
 		signal(s.ready)
 	case moved:
 		signal(l.unit.wake) // only records that are not shown: the offset goes past them
+	}
+}
+
+// stuckAt is when records behind an open transaction of somebody else are worth a line in the log.
+const stuckAt = 5 * time.Minute
+
+// stuckWatch notices an end of the decided log that does not move although there is more behind it.
+type stuckWatch struct {
+	stable int64
+	since  time.Time
+	told   bool
+}
+
+func (w *stuckWatch) look(ctx context.Context, l *ledger) {
+	stable, end := l.reader.LastStableOffset(), l.reader.HighWatermark()
+	if w.since.IsZero() || stable != w.stable || stable == end {
+		*w = stuckWatch{stable: stable, since: time.Now()}
+		return
+	}
+	if !w.told && time.Since(w.since) >= stuckAt {
+		w.told = true
+		l.share.client.log.WarnContext(ctx, "records wait behind a transaction that its writer has left open", "group", l.share.cfg.Group,
+			"topic", l.Topic, "partition", l.Partition, "offset", stable, "end", end, "since", w.since)
 	}
 }
 
@@ -230,14 +255,18 @@ func (s *Share) Poll(ctx context.Context) ([]*Delivery, error) {
 		default:
 		}
 		s.mu.Lock()
-		ds, lost := s.take(), s.lost
+		lost := s.lost
+		var ds []*Delivery
+		if lost == nil {
+			ds = s.take()
+		}
 		s.mu.Unlock()
+		if lost != nil {
+			return nil, lost
+		}
 		if len(ds) > 0 {
 			s.client.metrics.delivered.Add(float64(len(ds)))
 			return ds, nil
-		}
-		if lost != nil {
-			return nil, lost
 		}
 		select {
 		case <-s.ready:

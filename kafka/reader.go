@@ -97,6 +97,9 @@ func (r *Reader) once(ctx context.Context, wait time.Duration) ([]Record, error)
 		if oerr != nil {
 			return nil, join(err, oerr)
 		}
+		if o.Start <= offset && offset <= o.End { // a leader that has just changed may not know its end yet
+			return nil, fmt.Errorf("offset %d: %w", offset, kafkago.OffsetNotAvailable)
+		}
 		return nil, &OffsetError{Topic: r.tp.topic, Partition: r.tp.partition, Offset: offset, Start: o.Start, End: o.End}
 	}
 	if err != nil {

@@ -304,6 +304,7 @@ type SharePosition struct {
 	Committed int64     // offset of the first record without a committed outcome
 	Next      int64     // offset of the first record that is not delivered
 	Stable    int64     // last stable offset, as last heard; -1 before the first answer
+	End       int64     // end of the log, behind transactions that are open as well; as last heard
 	Oldest    time.Time // timestamp of the first delivered record without a committed outcome, or zero
 }
 
@@ -316,7 +317,7 @@ func (s *Share) Positions() []SharePosition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.ledgers {
-		p := SharePosition{TopicPartition: l.TopicPartition, Committed: l.committed, Next: l.next, Stable: l.reader.LastStableOffset()}
+		p := SharePosition{TopicPartition: l.TopicPartition, Committed: l.committed, Next: l.next, Stable: l.reader.LastStableOffset(), End: l.reader.HighWatermark()}
 		if l.at < len(l.buffer) {
 			p.Next = l.buffer[l.at].Offset
 		}

@@ -207,7 +207,7 @@ func (u *unit) commit(ctx context.Context, c *commit) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		err = fmt.Errorf("topic %s partition %d: %w", s.cfg.Topic, u.partition, c.explain(err))
+		err = fmt.Errorf("topic %s partition %d: %w", s.cfg.Topic, u.partition, u.explain(c, err))
 		if c.dropNotes(err) {
 			if len(c.parts) == 0 {
 				return nil
@@ -232,11 +232,13 @@ func (u *unit) commit(ctx context.Context, c *commit) error {
 }
 
 // explain names the record whose outcome is too large.
-func (c *commit) explain(err error) error {
+func (u *unit) explain(c *commit, err error) error {
 	large, ok := errors.AsType[*TooLargeError](err)
 	if !ok {
 		return err
 	}
+	u.share.mu.Lock()
+	defer u.share.mu.Unlock()
 	left := large.Index
 	for _, p := range c.parts {
 		for _, d := range p.l.open[:p.n] {
