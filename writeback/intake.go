@@ -138,7 +138,7 @@ func (c *carrier) mapRow(ctx context.Context, it *item) (why *refusal, err error
 func rejected(err error) *refusal {
 	r := &refusal{reason: flow.BadMapping, text: err.Error()}
 	if no, ok := errors.AsType[*rows.Rejection](err); ok {
-		r.reason, r.fields = no.Reason, no.Fields
+		r.reason, r.code, r.fields = no.Reason, no.Code, no.Fields
 	}
 	return r
 }

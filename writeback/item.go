@@ -78,6 +78,7 @@ type refusal struct {
 	reason string            // of package flow, for the dead letter
 	class  salesforce.Class  // ClassData: never; ClassTransient: try again
 	cause  *salesforce.Error // nil if the org did not say it
+	code   string            // the org's, if the cause does not tell
 	fields []string          // that it is about, if the cause does not tell
 	text   string            // sentence for people
 	free   bool              // the attempt does not count: the row was not reached (a job ended before its turn)

@@ -113,6 +113,9 @@ func (s *settler) write(it *item, r *refusal, now time.Time) *flow.Letter {
 	for _, h := range d.Headers {
 		l.Headers = append(l.Headers, flow.Header{Key: h.Key, Value: h.Value})
 	}
+	if r.code != "" {
+		l.Code, l.Message = r.code, r.text
+	}
 	if r.cause != nil {
 		l.Code, l.Message, l.Status = r.cause.Code, r.cause.Message, r.cause.Status
 		if len(l.Fields) == 0 {

@@ -86,8 +86,8 @@ type Letter struct {
 	Kind      string    `json:"kind"` // writeback or publish; capture has a form of its own
 	Reason    string    `json:"reason"`
 	Error     string    `json:"error"`             // a sentence for people
-	Code      string    `json:"code,omitempty"`    // Salesforce's: STRING_TOO_LONG
-	Message   string    `json:"message,omitempty"` // Salesforce's
+	Code      string    `json:"code,omitempty"`    // Salesforce's, also where we found it ourselves: STRING_TOO_LONG
+	Message   string    `json:"message,omitempty"` // Salesforce's, or ours where we found it
 	Fields    []string  `json:"fields,omitempty"`  // that it is about
 	Status    int       `json:"status,omitempty"`  // HTTP
 	Flow      string    `json:"flow"`

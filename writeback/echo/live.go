@@ -21,8 +21,9 @@ type live struct {
 	doneAt    int64
 	doneOrder int64
 
-	index *index            // of values; made when it is first needed
-	taken map[uint64]*loose // records that used rows up, while open; nil if their row was known
+	index   *index            // of values; made when it is first needed
+	holders map[int]*loose    // what rows without a known record were used up by, while open
+	taken   map[uint64]*loose // records that used rows up, while open; nil if their row was known
 }
 
 // index finds the rows that write a value.

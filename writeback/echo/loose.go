@@ -8,28 +8,42 @@ import (
 
 // loose is a change that was explained by what a row writes, before the row's
 // record was known. Rows of different records may write the same, so it may be
-// another row's; once a record's own row is known, the change is put down to that,
-// and the row that it was taken from is free again.
+// another row's: it is put down to another one that explains it as well when that
+// makes room for a change that has no other row, and to its record's own row once
+// that is known.
 type loose struct {
 	record recordKey
-	l      *live
-	row    int
 	typ    event.ChangeType
 	at     int64    // ms since the epoch
 	need   []uint64 // hashes of the values that explain it
+	l      *live    // the batch that it is put down to now
+	row    int
+}
+
+// looseUpdate makes an update that still needs a row. It is nil if no open batch
+// writes one of its fields.
+func looseUpdate(c *change, record recordKey) *loose {
+	t := &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp}
+	all := c.eachChanged(func(path string, diff bool) bool {
+		for i := range c.seen {
+			if s := &c.seen[i]; s.field.path == path && s.known && (s.field.class == classDigest) == diff {
+				t.need = append(t.need, s.hash)
+				return true
+			}
+		}
+		return twin(path) != "" && c.isChanged(twin(path))
+	})
+	if !all || len(t.need) == 0 {
+		return nil
+	}
+	return t
 }
 
 // takeLoosely uses up a row that explains a change.
 func (r *Registry) takeLoosely(l *live, row int, record recordKey, c *change) {
-	t := &loose{record: record, l: l, row: row, typ: c.typ, at: c.header.CommitTimestamp}
-	if c.typ == event.Update {
-		for i := range c.seen {
-			if slices.Contains(l.valuesOf(row), c.seen[i].hash) && c.isChanged(c.seen[i].field.path) {
-				t.need = append(t.need, c.seen[i].hash)
-			}
-		}
-	} else {
-		t.need = l.valuesOf(row)
+	t := looseUpdate(c, record)
+	if t == nil {
+		t = &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, need: l.valuesOf(row)}
 	}
 	r.place(t, l, row)
 }
@@ -39,7 +53,19 @@ func (r *Registry) place(t *loose, l *live, row int) {
 	t.l, t.row = l, row
 	r.setUsed(l, row, true)
 	l.take(t.record.id, t)
+	if l.holders == nil {
+		l.holders = map[int]*loose{}
+	}
+	l.holders[row] = t
 	r.loose[t.record] = append(r.loose[t.record], t)
+}
+
+// unplace takes a change from its row.
+func (r *Registry) unplace(t *loose) {
+	r.setUsed(t.l, t.row, false)
+	delete(t.l.taken, t.record.id)
+	delete(t.l.holders, t.row)
+	r.forgetLoose(t)
 }
 
 // forgetLoose forgets that a change was put down to a row.
@@ -52,9 +78,9 @@ func (r *Registry) forgetLoose(t *loose) {
 	}
 }
 
-// fits tells whether a row explains the change, too.
+// fits tells whether a row explains the change, used or not.
 func (t *loose) fits(l *live, row int) bool {
-	if l.rows[row].used || !causes(l.opOf(row), t.typ) || !l.during(t.at) {
+	if !causes(l.opOf(row), t.typ) || !l.during(t.at) {
 		return false
 	}
 	values := l.valuesOf(row)
@@ -67,45 +93,62 @@ func (t *loose) fits(l *live, row int) bool {
 }
 
 // claim looks whether a change of the record that row i is now known to write was
-// put down to a row of another batch, and puts it down to this one. It gives the
-// row that is free again.
-func (r *Registry) claim(l *live, i int) (free ref, ok bool) {
+// put down to a row of another batch, and puts it down to this one.
+func (r *Registry) claim(l *live, i int) {
 	record := recordKey{l.key(), l.ids[i]}
 	for _, t := range r.loose[record] {
 		if t.l == l || !t.fits(l, i) {
 			continue
 		}
-		free = ref{t.l, t.row}
-		r.forgetLoose(t)
-		delete(t.l.taken, record.id)
-		r.setUsed(free.l, free.row, false)
+		r.unplace(t)
 		r.setUsed(l, i, true)
-		if l.open {
-			l.take(record.id, nil)
-		}
-		return free, true
+		l.take(record.id, nil)
+		return
 	}
-	return ref{}, false
 }
 
-// rehome puts a change, whose row has turned out to be another record's, down to
-// a row that is free, if one explains it.
-func (r *Registry) rehome(t *loose, free []ref) {
-	for _, f := range free {
-		if _, twice := f.l.taken[t.record.id]; !twice && f.l.open && t.fits(f.l, f.row) {
-			r.place(t, f.l, f.row)
-			return
-		}
-	}
+// maxMoves bounds how many changes are put down to other rows for the sake of one.
+const maxMoves = 64
+
+// settleOn finds a row for a change among those of open batches. If all that
+// explain it are used, it looks whether a change that one was put down to can be
+// put down to another (Kuhn's algorithm for matchings).
+func (r *Registry) settleOn(t *loose, tried map[ref]bool) bool {
+	var used []ref
 	for _, l := range r.open[t.record.objectKey] {
-		if _, twice := l.taken[t.record.id]; twice || l.left == 0 || len(t.need) == 0 {
-			continue
+		if _, twice := l.taken[t.record.id]; twice || l.allKnown || len(t.need) == 0 {
+			continue // a batch writes no record twice
 		}
 		for _, row := range l.indexed().with(t.need[0]) {
-			if t.fits(l, int(row)) {
-				r.place(t, l, int(row))
-				return
+			i := int(row)
+			if !t.fits(l, i) {
+				continue
+			}
+			if !l.rows[i].used {
+				r.place(t, l, i)
+				return true
+			}
+			if len(used) < maxMoves && l.holders[i] != nil && !tried[ref{l, i}] {
+				used = append(used, ref{l, i})
 			}
 		}
 	}
+	for _, f := range used {
+		if len(tried) >= maxMoves || tried[f] {
+			continue
+		}
+		tried[f] = true
+		other := f.l.holders[f.row]
+		if other == nil {
+			continue
+		}
+		r.unplace(other)
+		r.place(t, f.l, f.row)
+		if r.settleOn(other, tried) {
+			return true
+		}
+		r.unplace(t)
+		r.place(other, f.l, f.row)
+	}
+	return false
 }

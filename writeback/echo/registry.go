@@ -211,7 +211,6 @@ func (r *Registry) settled(id batchID, ids []uint64, at int64) {
 			r.forgetLoose(t)
 		}
 	}
-	var free []ref
 	for i := range l.rows {
 		now := uint64(0)
 		if i < len(ids) {
@@ -221,15 +220,13 @@ func (r *Registry) settled(id batchID, ids []uint64, at int64) {
 		if _, ok := taken[now]; ok {
 			delete(taken, now)
 		} else if now != 0 {
-			if f, ok := r.claim(l, i); ok {
-				free = append(free, f)
-			}
+			r.claim(l, i)
 		}
 	}
-	l.taken = nil
-	for _, t := range taken {
+	l.taken, l.holders = nil, nil
+	for _, t := range taken { // their rows were others'
 		if t != nil {
-			r.rehome(t, free)
+			r.settleOn(t, map[ref]bool{})
 		}
 	}
 	r.dropIfUsed(l)
@@ -308,7 +305,7 @@ func (r *Registry) drop(l *live) {
 			r.forgetLoose(t)
 		}
 	}
-	l.values, l.index, l.taken = nil, nil, nil
+	l.values, l.index, l.taken, l.holders = nil, nil, nil, nil
 }
 
 // prune drops the batches that are too old, and the oldest of too many.
@@ -393,7 +390,11 @@ func (r *Registry) byContent(c *change, key objectKey, id uint64, ms int64) bool
 			found = true
 		}
 	}
-	return found
+	if found || len(c.changed) == 0 {
+		return found
+	}
+	t := looseUpdate(c, recordKey{key, id})
+	return t != nil && r.settleOn(t, map[ref]bool{})
 }
 
 // take notes that a record has shown a row of a batch whose outcome is open.

@@ -75,7 +75,7 @@ func integerOf(low, high string) converter {
 			bound = low
 		}
 		if len(s) > len(bound) || len(s) == len(bound) && s > bound {
-			return 0, "", fmt.Errorf("a number outside %s to %s", low, high)
+			return 0, "", withCode(codeRange, fmt.Errorf("a number outside %s to %s", low, high))
 		}
 		return Number, s, nil
 	}
@@ -95,7 +95,7 @@ func decimalOf(f *salesforce.Field) converter {
 			return 0, "", err
 		}
 		if n := wholeDigits(s); checked && n > whole {
-			return 0, "", fmt.Errorf("%d digits before the point, and the field holds %d", n, whole)
+			return 0, "", withCode(codeRange, fmt.Errorf("%d digits before the point, and the field holds %d", n, whole))
 		}
 		return Number, s, nil
 	}

@@ -55,7 +55,7 @@ func (c *choices) value(s string) (string, error) {
 		return s, nil
 	}
 	if listed {
-		return "", errors.New("a value of the restricted picklist that is no longer active")
+		return "", withCode(codePicklist, errors.New("a value of the restricted picklist that is no longer active"))
 	}
 	for _, v := range c.values {
 		if strings.EqualFold(strings.TrimSpace(s), v) {
@@ -63,10 +63,11 @@ func (c *choices) value(s string) (string, error) {
 			if !strings.EqualFold(s, v) {
 				how = "blanks around it"
 			}
-			return "", fmt.Errorf("not a value of the restricted picklist, which has %q: it differs in %s; trim() and the like in an expression mend it", v, how)
+			return "", withCode(codePicklist, fmt.Errorf("not a value of the restricted picklist, which has %q: it differs in %s; "+
+				"trim() and the like in an expression mend it", v, how))
 		}
 	}
-	return "", errors.New("not an active value of the restricted picklist: add it to the list, or translate it in an expression")
+	return "", withCode(codePicklist, errors.New("not an active value of the restricted picklist: add it to the list, or translate it in an expression"))
 }
 
 func picklistOf(f *salesforce.Field, labels bool) converter {

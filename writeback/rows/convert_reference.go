@@ -2,13 +2,14 @@ package rows
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"sfbridge/salesforce"
 	"sfbridge/salesforce/auth"
 )
 
-var errNoID = errors.New("not a record id: 15 letters and digits, or 18 of which the last three fit the others")
+var errNoID = withCode(codeID, errors.New("not a record id: 15 letters and digits, or 18 of which the last three fit the others"))
 
 // id18 gives a record id in its form of 18 characters. The kind of record that
 // its first three tell is for the org to check.
@@ -46,7 +47,7 @@ func referenceOf(f *salesforce.Field) converter {
 	return func(v any) (Kind, string, error) {
 		kind, id, err := recordID(v)
 		if err != nil && len(f.ReferenceTo) > 0 {
-			err = errors.New(err.Error() + "; to refer by an external id, map " + viaParent(f))
+			err = fmt.Errorf("%w; to refer by an external id, map %s", err, viaParent(f))
 		}
 		return kind, id, err
 	}

@@ -55,8 +55,8 @@ func checkedText(s string, length int) (Kind, string, error) {
 	}
 	if length > 0 && len(s) > length {
 		if n := salesforce.TextLength(strings.TrimSpace(s)); n > length {
-			return 0, "", fmt.Errorf("%d characters, and the field holds %d (an emoji counts as two or more): "+
-				"make the field longer, or cut the text in an expression", n, length)
+			return 0, "", withCode(codeTooLong, fmt.Errorf("%d characters, and the field holds %d (an emoji counts as two or more): "+
+				"make the field longer, or cut the text in an expression", n, length))
 		}
 	}
 	return Text, s, nil

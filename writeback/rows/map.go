@@ -159,7 +159,7 @@ const maxProblems = 10
 // rejection tells everything that is wrong in the first way.
 func (w *work) rejection() error {
 	slices.SortStableFunc(w.bad, func(a, b problem) int { return strings.Compare(a.field, b.field) })
-	out := &Rejection{Reason: w.bad[0].reason}
+	out := &Rejection{Reason: w.bad[0].reason, Code: codeOf(w.bad[0].reason, w.bad[0].err)}
 	var said []string
 	for _, p := range w.bad {
 		if p.reason == out.Reason && len(said) < maxProblems {
@@ -173,7 +173,7 @@ func (w *work) rejection() error {
 
 // reject is the rejection for one field.
 func (m *Mapper) reject(reason, field string, err error) error {
-	return &Rejection{Reason: reason, Fields: []string{field}, Err: wrap(field, err)}
+	return &Rejection{Reason: reason, Code: codeOf(reason, err), Fields: []string{field}, Err: wrap(field, err)}
 }
 
 // wrap says which field or key an error is about. Names may come from records.

@@ -87,6 +87,7 @@ const (
 // Rejection is a record that cannot become a row.
 type Rejection struct {
 	Reason string   // of package flow: bad_value, unknown_field, no_key, ...
+	Code   string   // that the org would have answered with: STRING_TOO_LONG; may be empty
 	Fields []string // that it is about
 	Err    error    // a sentence with the remedy, without the value
 }
