@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,14 +29,17 @@ type soapUndelete struct {
 }
 
 type soapMerge struct {
-	Requests []struct {
-		Master struct {
-			Type   string      `xml:"type"`
-			Null   []string    `xml:"fieldsToNull"`
-			Fields []soapField `xml:",any"`
-		} `xml:"masterRecord"`
-		Losers []string `xml:"recordToMergeIds"`
-	} `xml:"request"`
+	Requests []mergeRequest `xml:"request"`       // as the partner WSDL has it
+	Others   []mergeRequest `xml:"mergeRequests"` // as jsforce has it
+}
+
+type mergeRequest struct {
+	Master struct {
+		Type   string      `xml:"type"`
+		Null   []string    `xml:"fieldsToNull"`
+		Fields []soapField `xml:",any"`
+	} `xml:"masterRecord"`
+	Losers []string `xml:"recordToMergeIds"`
 }
 
 type soapField struct {
@@ -184,7 +188,7 @@ func soapErrors(err error) string {
 // soapMerge answers merge(): the master record takes in up to two others, and
 // the values that the request gives it.
 func (c *call) soapMerge(in *soapRequest) (string, error) {
-	requests := in.Merge.Requests
+	requests := slices.Concat(in.Merge.Requests, in.Merge.Others)
 	if len(requests) > maxCollection {
 		return "", badRequest("EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records into this operation.")
 	}
