@@ -230,3 +230,20 @@ func inOrder(t *testing.T, events []published, n int, repeats bool) {
 		t.Errorf("%d different events, want %d", len(seen), n)
 	}
 }
+
+func TestC31_Publish_EventOfAPackage_FieldsWithAndWithoutPrefix(t *testing.T) {
+	objects := append(orgsim.BuiltinObjects(), orgsim.ObjectDef{Name: "acme__Dock__e", Event: true, Fields: []*orgsim.FieldDef{
+		{Name: "acme__Code__c", Type: orgsim.TypeString, Length: 10}, {Name: "acme__Bays__c", Type: orgsim.TypeDouble},
+	}})
+	inBubble(t, orgsim.Config{Objects: objects}, func(t *testing.T, r *rig) {
+		r.produce(topic, "a", `{"Code__c":"D7","acme__bays__c":3}`)
+		r.run(r.flow(func(c *publish.Config) { c.Event = "acme__Dock__e" }))
+		done, set := r.outcomes(1, time.Minute)
+		if len(set) > 0 || done[0].Object != "acme__Dock__e" {
+			t.Fatalf("results %+v, letters %+v", done, set)
+		}
+		if n := r.org.Org.Ledger().Counts()["acme__Dock__e"]; n != 1 {
+			t.Errorf("%d events of the package", n)
+		}
+	})
+}

@@ -207,6 +207,11 @@ func (r *rig) events() []published {
 	r.t.Helper()
 	ps := r.pubsub()
 	defer ps.Close()
+	return r.eventsOf(ps)
+}
+
+func (r *rig) eventsOf(ps *pubsub.Client) []published {
+	r.t.Helper()
 	sub, err := ps.Subscribe(r.t.Context(), pubsub.SubscribeConfig{Channel: channel, Start: pubsub.FromEarliest()})
 	if err != nil {
 		r.t.Fatal(err)
