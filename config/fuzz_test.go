@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(everyKey))
 	f.Add([]byte(config.Example()))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("writeback: [&w {topic: t, org: a, object: A, external_id: E__c, fields: &f {A: &x 'a ? b : c', B: *x}}, {fields: *f, version: *x}]"))
 	f.Add([]byte("orgs: &o {a: *o}"))
 	f.Add([]byte("orgs: {a: &x {auth: {method: access-token, access_token: '${A}$${', instance_url: https://a}}, b: *x}\n"))
 	f.Add([]byte("capture: [&c {org: a, objects: &o [A, A]}, *c, {objects: *o}]"))
@@ -34,7 +35,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := config.Parse("fuzz.yaml", data, opts)
 		if err == nil {
-			if c.Name == "" || len(c.Capture) == 0 || len(c.Fingerprint()) != 32 {
+			if c.Name == "" || len(c.Capture)+len(c.Writeback)+len(c.Publish) == 0 || len(c.Fingerprint()) != 32 {
 				t.Errorf("accepted as %+v", c)
 			}
 			return
