@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -151,7 +150,7 @@ func (c *carrier) decode(ctx context.Context, data []byte, format schemas.Format
 	policy := backoff.Policy{Base: 500 * time.Millisecond, Max: 30 * time.Second}
 	for n := 1; ; n++ {
 		v, err := c.f.cfg.Decoder.Decode(ctx, data, format)
-		if err == nil || !schemas.Retryable(err) || errors.Is(ctx.Err(), context.Canceled) {
+		if err == nil || !schemas.Retryable(err) || ctx.Err() != nil {
 			c.registry.Store(nil)
 			return v, err
 		}
