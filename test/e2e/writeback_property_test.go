@@ -169,7 +169,9 @@ func (a *anything) trouble(h *host) {
 	case 5:
 		org.InjectHTTP(orgsim.HTTPFault{Count: some, Status: 503, Code: "SERVER_UNAVAILABLE"})
 	case 6:
-		org.InjectHTTP(orgsim.HTTPFault{Count: some, Delay: pause / 5})
+		// Shorter than the pause before a repeated call: a call that the org still has in hand after its answer was lost
+		// may come behind the repeated one and behind newer ones, which nobody can see from outside (docs/delivery.md).
+		org.InjectHTTP(orgsim.HTTPFault{Count: some, Delay: pause / 100})
 	case 7:
 		org.RevokeAll(false)
 	case 8:
