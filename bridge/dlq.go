@@ -139,12 +139,12 @@ type LetterFilter struct {
 	Since, Until time.Time // when the letter was written; Until is not included
 }
 
+// match tells whether the filter chooses a letter, its state aside.
 func (f *LetterFilter) match(l *LetterInfo) bool {
 	switch {
 	case len(f.IDs) > 0 && !slices.Contains(f.IDs, l.ID),
 		len(f.Reasons) > 0 && !slices.Contains(f.Reasons, l.Reason),
 		len(f.Kinds) > 0 && !slices.Contains(f.Kinds, l.Kind),
-		f.State != "" && f.State != l.State,
 		f.Flow != "" && f.Flow != l.Flow && f.Flow != l.Org+l.Channel,
 		!f.Since.IsZero() && l.Time.Before(f.Since),
 		!f.Until.IsZero() && !l.Time.Before(f.Until):
@@ -171,22 +171,18 @@ func (b *Bridge) letters(ctx context.Context, f *LetterFilter) ([]LetterInfo, er
 	}
 	var all []LetterInfo
 	for p := range n {
-		found, err := b.lettersOf(ctx, topic, p)
+		found, err := b.lettersOf(ctx, topic, p, f)
 		if err != nil {
 			return nil, err
 		}
-		for i := range found {
-			if f.match(&found[i]) {
-				all = append(all, found[i])
-			}
-		}
+		all = append(all, found...)
 	}
 	slices.SortStableFunc(all, func(x, y LetterInfo) int { return cmp.Or(x.Time.Compare(y.Time), x.ID.compare(y.ID)) })
 	return all, nil
 }
 
 // lettersOf reads one partition, markers taken for what they say of others.
-func (b *Bridge) lettersOf(ctx context.Context, topic string, partition int32) ([]LetterInfo, error) {
+func (b *Bridge) lettersOf(ctx context.Context, topic string, partition int32, f *LetterFilter) ([]LetterInfo, error) {
 	var found []LetterInfo
 	at := make(map[LetterID]int)
 	err := b.kafka.ReadAll(ctx, topic, partition, func(r kafka.Record) error {
@@ -196,11 +192,15 @@ func (b *Bridge) lettersOf(ctx context.Context, topic string, partition int32) (
 			}
 			return nil
 		}
-		l := readLetter(r)
-		at[l.ID] = len(found)
-		found = append(found, l)
+		if l := readLetter(r); f.match(&l) {
+			at[l.ID] = len(found)
+			found = append(found, l)
+		}
 		return nil
 	})
+	if f.State != "" { // known only now
+		found = slices.DeleteFunc(found, func(l LetterInfo) bool { return l.State != f.State })
+	}
 	return found, err
 }
 

@@ -37,8 +37,11 @@ func withLetters(t *testing.T, fn func(*letterBox)) {
 		b := &Bridge{
 			cfg: Config{
 				Name: "test", Topics: TopicConfig{Prefix: "sf", Create: true, Partitions: 3, Replication: -1},
-				Orgs:       map[string]OrgConfig{"main": {Auth: auth.Config{}}},
-				Writebacks: []Writeback{{Topic: "erp.customers", Org: "main", Rows: rows.Config{Object: "Account"}}},
+				Orgs: map[string]OrgConfig{"main": {Auth: auth.Config{}}},
+				Writebacks: []Writeback{
+					{Topic: "erp.customers", Org: "main", Rows: rows.Config{Object: "Account"}},
+					{Topic: "erp.customers", Org: "main", Rows: rows.Config{Object: "Contact"}},
+				},
 			},
 			decoder: schemas.NewDecoder(nil),
 		}
@@ -379,6 +382,62 @@ func FuzzReadLetter(f *testing.F) {
 		}
 		if from, ok := l.origin(); ok && (from.Partition < 0 || from.Offset < 0) && l.RetryOf != "" {
 			t.Errorf("origin %+v", from)
+		}
+	})
+}
+
+// Flows that read the same topic each have letters of their own for a record.
+func TestRetry_OfOneRecordInTwoFlows_GoesToBoth(t *testing.T) {
+	withLetters(t, func(lb *letterBox) {
+		lb.write(letter(0, 1, nil), letter(0, 1, func(l *flow.Letter) { l.Flow, l.Object = "erp.customers/main/Contact", "Contact" }), letter(0, 1, nil))
+		if report := lb.retry(RetryRequest{}); len(report.Retried) != 3 {
+			t.Errorf("report = %+v", report)
+		}
+		for _, n := range lb.b.cfg.flows() {
+			count := 0
+			if err := lb.b.kafka.ReadAll(lb.ctx, n.retry, 0, func(kafka.Record) error { count++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if count != 1 {
+				t.Errorf("%d records went to %s, want 1", count, n.retry)
+			}
+		}
+	})
+}
+
+// Many letters over all partitions are each read once or twice, not one fetch
+// for one letter, and come out in the order of their records.
+func TestRetry_OfManyLetters_KeepsTheirOrder(t *testing.T) {
+	withLetters(t, func(lb *letterBox) {
+		const n = 1200
+		p, err := lb.b.kafka.NewProducer(lb.ctx, kafka.ProducerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		var recs []kafka.Record
+		for i := range n {
+			rec := letter(int32(i%2), int64(i/2), nil)
+			rec.Partition = int32(i*7) % 3
+			recs = append(recs, rec)
+		}
+		if err := p.Commit(lb.ctx, recs); err != nil {
+			t.Fatal(err)
+		}
+		if report := lb.retry(RetryRequest{}); len(report.Retried) != n || len(report.LeftOut) != 0 {
+			t.Fatalf("%d retried, %v left out", len(report.Retried), report.LeftOut)
+		}
+		got := lb.retries()
+		if len(got) != n {
+			t.Fatalf("%d sent, want %d", len(got), n)
+		}
+		for i, r := range got {
+			if want := fmt.Sprintf("E-%d", i%(n/2)); r.Partition != int32(i/(n/2)) || string(r.Key) != want {
+				t.Fatalf("record %d is %s in partition %d, want %s", i, r.Key, r.Partition, want)
+			}
+		}
+		if open := lb.list(LetterFilter{State: LetterOpen}); len(open) != 0 {
+			t.Errorf("%d letters are open", len(open))
 		}
 	})
 }

@@ -88,11 +88,12 @@ type retry struct {
 	report   *RetryReport
 	flows    map[string]*flowNames // by kind and name
 	producer *kafka.Producer       // nil for a dry run
+	reader   letterReader
 
 	records []kafka.Record  // of the transaction that is being filled
 	letters []RetriedLetter // that they stand for
 	bytes   int
-	sent    map[string]bool // places of records that were sent
+	sent    map[string]bool // retry topics and places of records that were sent
 }
 
 func (r *retry) leaveOut(id LetterID, why string) {
@@ -152,6 +153,7 @@ func (r *retry) refuse(l *LetterInfo) string {
 // send commits batch after batch.
 func (r *retry) send(ctx context.Context, letters []LetterInfo) error {
 	r.sent = make(map[string]bool)
+	r.reader = newLetterReader(r.b, letters)
 	if !r.req.DryRun {
 		if err := r.ensureTopics(ctx, letters); err != nil {
 			return err
@@ -189,11 +191,7 @@ func (r *retry) ensureTopics(ctx context.Context, letters []LetterInfo) error {
 
 // add puts a letter's record and its marker into the transaction.
 func (r *retry) add(ctx context.Context, info *LetterInfo) error {
-	l, err := r.read(ctx, info)
-	if err != nil {
-		return err
-	}
-	rec, err := r.b.letterRecord(ctx, l)
+	rec, err := r.record(ctx, info)
 	if gone := new(goneError); errors.As(err, &gone) {
 		r.leaveOut(info.ID, gone.Error())
 		return nil
@@ -203,25 +201,39 @@ func (r *retry) add(ctx context.Context, info *LetterInfo) error {
 	}
 	origin, _ := info.origin()
 	from := place(origin)
-	if !r.sent[from] { // two letters may be of one record, with delivery at-least-once
-		out := retryRecord(r.flows[info.Kind+info.Flow].retry, origin, rec, r.req.Force)
-		if why, err := r.tooLarge(ctx, out); why != "" || err != nil {
-			r.leaveOut(info.ID, why)
+	retry := r.flows[info.Kind+info.Flow].retry
+	if !r.sent[retry+from] { // two letters of a flow may be of one record, with delivery at-least-once
+		out := retryRecord(retry, origin, rec, r.req.Force)
+		why, err := r.tooLarge(ctx, out)
+		if err != nil {
 			return err
+		}
+		if why != "" {
+			r.leaveOut(info.ID, why)
+			return nil
 		}
 		r.records = append(r.records, out)
 		r.bytes += len(out.Key) + len(out.Value)
-		r.sent[from] = true
+		r.sent[retry+from] = true
 	}
-	value, err := json.Marshal(marker{Kind: kindRetried, Of: info.ID, At: time.Now().UTC()})
+	mark, err := json.Marshal(marker{Kind: kindRetried, Of: info.ID, At: time.Now().UTC()})
 	if err != nil {
 		return fmt.Errorf("marker of %s: %w", info.ID, err)
 	}
 	r.records = append(r.records, kafka.Record{
-		Topic: r.b.cfg.deadLetterTopic(), Partition: info.ID.Partition, Value: value, Time: time.Now(),
+		Topic: r.b.cfg.deadLetterTopic(), Partition: info.ID.Partition, Value: mark, Time: time.Now(),
 	})
 	r.letters = append(r.letters, RetriedLetter{ID: info.ID, Flow: info.Flow, Record: from})
 	return nil
+}
+
+// record gives the record that a letter was made of.
+func (r *retry) record(ctx context.Context, info *LetterInfo) (source, error) {
+	value, err := r.reader.value(ctx, info.ID)
+	if err != nil {
+		return source{}, err
+	}
+	return r.b.letterRecord(ctx, &LetterRecord{LetterInfo: *info, Letter: value})
 }
 
 // tooLarge tells why the retry topic cannot take a record, "" if it can.
@@ -233,19 +245,6 @@ func (r *retry) tooLarge(ctx context.Context, rec kafka.Record) (string, error) 
 		return "", err
 	}
 	return "is too large for topic " + rec.Topic + ": raise its max.message.bytes", nil
-}
-
-func (r *retry) read(ctx context.Context, info *LetterInfo) (*LetterRecord, error) {
-	l := &LetterRecord{LetterInfo: *info}
-	topic := r.b.cfg.deadLetterTopic()
-	err := r.b.kafka.ReadRange(ctx, topic, info.ID.Partition, info.ID.Offset, info.ID.Offset+1, func(rec kafka.Record) error {
-		l.Letter = rec.Value
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dead letter %s: %w", info.ID, err)
-	}
-	return l, nil
 }
 
 // retryRecord is the record as it is sent again: to the partition with the

@@ -16,10 +16,17 @@ import (
 // as many partitions as their source, which has to be asked for.
 func (b *Bridge) outboundTopics() []kafka.TopicSpec {
 	c := &b.cfg
-	if len(b.outbound) == 0 {
-		return nil
+	for i := range c.Writebacks {
+		if !c.Writebacks[i].NoResults {
+			return []kafka.TopicSpec{c.dataTopic(c.resultsTopic())}
+		}
 	}
-	return []kafka.TopicSpec{c.dataTopic(c.resultsTopic())}
+	for i := range c.Publishes {
+		if !c.Publishes[i].NoResults {
+			return []kafka.TopicSpec{c.dataTopic(c.resultsTopic())}
+		}
+	}
+	return nil
 }
 
 // What is kept of retried records. They have their own old timestamps, so time
