@@ -308,6 +308,11 @@ func (a *Announcer) take() (group []*announce, values [][]byte, more bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var pack packer
+	// Outcomes first, all of them of announcements that were written before: what was
+	// answered before a write was announced stands before it in the topic, too.
+	for _, m := range a.done {
+		pack.add(m)
+	}
 	for _, w := range a.waiting {
 		if w.abandoned {
 			continue
@@ -317,10 +322,6 @@ func (a *Announcer) take() (group []*announce, values [][]byte, more bool) {
 		for _, m := range w.messages {
 			pack.add(m)
 		}
-	}
-	// Outcomes last: one may be of an announcement in this very group.
-	for _, m := range a.done {
-		pack.add(m)
 	}
 	a.waiting, a.done, a.doneLen = nil, nil, 0
 	a.running = len(pack.values) > 0

@@ -60,3 +60,6 @@ var (
 	EventHash   = eventHash
 	ClassOf     = classOf
 )
+
+// Settled says that all announcements are read.
+func (j *Judge) Settled() { j.settled = true }

@@ -39,24 +39,25 @@ func (j *Judge) Event(codec *schemas.Codec, payload []byte, h *event.Header) {
 }
 
 // Echo tells whether the event is, for one of its records, the echo of a write.
-// If no announcement that is known explains it, the topic is read to its present
-// end first. An update that shows no field at all is one in any case: it holds
+// If no write that is known to be of that record explains it, the topic is read to
+// its present end first. An update that shows no field at all is one in any case: it holds
 // nothing that anybody else did. The error is that of ctx.
 func (j *Judge) Echo(ctx context.Context, record string) (bool, error) {
-	if j.change.typ.IsGap() {
+	switch {
+	case j.change.typ.IsGap():
 		return false, nil // nobody knows what changed
-	}
-	if j.r.judge(&j.change, record) {
+	case j.change.bare:
 		return true, nil
-	}
-	if j.settled {
-		return j.change.bare, nil
+	case j.r.judge(&j.change, record, j.settled):
+		return true, nil
+	case j.settled:
+		return false, nil
 	}
 	if err := j.r.catchUp(ctx); err != nil {
 		return false, err
 	}
 	j.settled = true
-	return j.r.judge(&j.change, record) || j.change.bare, nil
+	return j.r.judge(&j.change, record, true), nil
 }
 
 // patience is how long a registry that gets no further is waited for. An event
@@ -67,7 +68,7 @@ const patience = 5 * time.Second
 // catchUp waits until the topic is read up to where it ends now.
 func (r *Registry) catchUp(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, patience)
-	offsets, err := r.cfg.Kafka.Offsets(asking, r.cfg.Topic, 0)
+	end, err := r.cfg.Kafka.StableOffset(asking, r.cfg.Topic, 0)
 	cancel()
 	t := time.NewTimer(patience)
 	defer t.Stop()
@@ -75,7 +76,7 @@ func (r *Registry) catchUp(ctx context.Context) error {
 		r.mu.Lock()
 		at, progress := r.at, r.progress
 		r.mu.Unlock()
-		if at >= offsets.Stable {
+		if at >= end {
 			return nil
 		}
 		select {

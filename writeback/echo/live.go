@@ -159,9 +159,8 @@ func (l *live) fieldAt(s *shape, path string, diff bool) int {
 }
 
 // find looks for an unused row, of those whose ids are not known, that explains a
-// change. The second result is true if a row may be meant, but none can be told:
-// the change shows nothing at all.
-func (l *live) find(c *change) (at int, vague bool) {
+// change; it is negative if there is none.
+func (l *live) find(c *change) int {
 	for s := range l.shapes {
 		if !causes(l.shapes[s].op, c.typ) {
 			continue
@@ -172,25 +171,22 @@ func (l *live) find(c *change) (at int, vague bool) {
 		}
 		for _, i := range candidates {
 			if r := &l.rows[i]; !r.used && r.shape == uint32(s) && l.explains(int(i), c) {
-				return int(i), false
+				return int(i)
 			}
 		}
 	}
-	return -1, false
+	return -1
 }
 
 // first finds the first unused row that could have caused a change which shows
-// no values. Of an update that changed nothing any row may be meant.
-func (l *live) first(c *change) (at int, vague bool) {
+// no values, such as a delete.
+func (l *live) first(c *change) int {
 	for i := range l.rows {
 		if !l.rows[i].used && l.ids[i] == 0 && causes(l.opOf(i), c.typ) {
-			if c.typ == event.Update {
-				return -1, true
-			}
-			return i, false
+			return i
 		}
 	}
-	return -1, false
+	return -1
 }
 
 // candidates are the rows, of a shape among others, that write the rarest of the
@@ -216,9 +212,7 @@ func (l *live) candidates(s *shape, c *change) (rows []uint32, all bool) {
 			}
 			return twin(path) != "" || n.to(0, false) // a twin's cause is looked at with the rest
 		})
-		if len(c.changed) > 0 && n.all {
-			return nil, false
-		}
+		return n.rows, false
 	}
 	return n.rows, n.all
 }

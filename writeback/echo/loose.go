@@ -15,6 +15,7 @@ type loose struct {
 	record recordKey
 	typ    event.ChangeType
 	at     int64    // ms since the epoch
+	order  int64    // of the last message that was read when the change was judged
 	need   []uint64 // hashes of the values that explain it
 	l      *live    // the batch that it is put down to now
 	row    int
@@ -22,8 +23,8 @@ type loose struct {
 
 // looseUpdate makes an update that still needs a row. It is nil if no open batch
 // writes one of its fields.
-func looseUpdate(c *change, record recordKey) *loose {
-	t := &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp}
+func (r *Registry) looseUpdate(c *change, record recordKey) *loose {
+	t := &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, order: r.order}
 	all := c.eachChanged(func(path string, diff bool) bool {
 		for i := range c.seen {
 			if s := &c.seen[i]; s.field.path == path && s.known && (s.field.class == classDigest) == diff {
@@ -41,9 +42,9 @@ func looseUpdate(c *change, record recordKey) *loose {
 
 // takeLoosely uses up a row that explains a change.
 func (r *Registry) takeLoosely(l *live, row int, record recordKey, c *change) {
-	t := looseUpdate(c, record)
+	t := r.looseUpdate(c, record)
 	if t == nil {
-		t = &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, need: l.valuesOf(row)}
+		t = &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, order: r.order, need: l.valuesOf(row)}
 	}
 	r.place(t, l, row)
 }
@@ -78,9 +79,10 @@ func (r *Registry) forgetLoose(t *loose) {
 	}
 }
 
-// fits tells whether a row explains the change, used or not.
+// fits tells whether a row explains the change, used or not. What was announced
+// after the change was judged does not: the topic had been read to its end.
 func (t *loose) fits(l *live, row int) bool {
-	if !causes(l.opOf(row), t.typ) || !l.during(t.at) {
+	if l.order > t.order || !causes(l.opOf(row), t.typ) || !l.during(t.at) {
 		return false
 	}
 	values := l.valuesOf(row)

@@ -136,6 +136,7 @@ func BenchmarkJudge(b *testing.B) {
 					judge, i = r.Judge("main"), 0
 					b.StartTimer()
 				}
+				judge.Settled()
 				judge.Event(w.codec, events[i].payload, events[i].h)
 				if ok, _ := judge.Echo(b.Context(), events[i].h.RecordIDs[0]); !ok {
 					b.Fatal("not an echo")

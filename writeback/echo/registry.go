@@ -181,7 +181,6 @@ func (r *Registry) announced(a *announcement, at int64) {
 		if id != 0 {
 			k := recordKey{key, id}
 			r.byID[k] = append(r.byID[k], ref{l, i})
-			r.claim(l, i)
 		}
 	}
 	r.prune(at)
@@ -330,17 +329,18 @@ func (r *Registry) prune(now int64) {
 }
 
 // judge tells whether the change of one record is an echo, and uses up what
-// explains it.
-func (r *Registry) judge(c *change, record string) bool {
-	id, ms := idHash(record), c.header.CommitTimestamp
+// explains it. Unless all is read that was announced before the change, it looks
+// among the writes of the very record only.
+func (r *Registry) judge(c *change, recordID string, allRead bool) bool {
+	id, ms := idHash(recordID), c.header.CommitTimestamp
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	name := eventName(c.header, id)
 	if r.decided.has(name) {
 		return true // the event came before, and was not committed
 	}
-	key := objectKey{c.org, strings.ToLower(c.header.EntityName)}
-	if !r.byRecord(c, recordKey{key, id}, ms) && !r.byContent(c, key, id, ms) {
+	record := recordKey{objectKey{c.org, strings.ToLower(c.header.EntityName)}, id}
+	if !r.byRecord(c, record, ms) && (!allRead || !r.byContent(c, record, ms)) {
 		return false
 	}
 	r.decided.add(name)
@@ -371,29 +371,20 @@ func (r *Registry) byRecord(c *change, k recordKey, ms int64) bool {
 }
 
 // byContent looks among the writes whose answer is not known yet.
-func (r *Registry) byContent(c *change, key objectKey, id uint64, ms int64) bool {
-	found := false
-	for _, l := range r.open[key] {
-		if l.allKnown || l.left == 0 || !l.during(ms) {
-			continue
-		}
-		if _, twice := l.taken[id]; twice {
+func (r *Registry) byContent(c *change, record recordKey, ms int64) bool {
+	for _, l := range r.open[record.objectKey] {
+		if _, twice := l.taken[record.id]; twice || l.allKnown || l.left == 0 || !l.during(ms) {
 			continue // a batch writes no record twice
 		}
-		at, vague := l.find(c)
-		if at >= 0 {
-			r.takeLoosely(l, at, recordKey{key, id}, c)
+		if at := l.find(c); at >= 0 {
+			r.takeLoosely(l, at, record, c)
 			return true
 		}
-		if vague {
-			l.take(id, nil)
-			found = true
-		}
 	}
-	if found || len(c.changed) == 0 {
-		return found
+	if c.typ != event.Update {
+		return false
 	}
-	t := looseUpdate(c, recordKey{key, id})
+	t := r.looseUpdate(c, record)
 	return t != nil && r.settleOn(t, map[ref]bool{})
 }
 
