@@ -165,6 +165,16 @@ func newMember(t *testing.T, cluster *kafkatest.Cluster, seed, n uint64, exactly
 	return m
 }
 
+// gone tells whether the member is cut off or has ended, perhaps without being heard.
+func (m *troubledMember) gone() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return m.off.Load()
+	}
+}
+
 func (m *troubledMember) end() {
 	m.stop()
 	<-m.done
@@ -242,7 +252,7 @@ func removeGhosts(t *testing.T, cluster *kafkatest.Cluster, c *kafka.Client, mem
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = "g"
 	for _, l := range listed {
-		if slices.ContainsFunc(members, func(m *troubledMember) bool { return m.off.Load() && m.name == l.ClientID }) {
+		if slices.ContainsFunc(members, func(m *troubledMember) bool { return m.gone() && m.name == l.ClientID }) {
 			member := kmsg.NewLeaveGroupRequestMember()
 			member.MemberID = l.ID
 			req.Members = append(req.Members, member)
