@@ -103,8 +103,8 @@ func (c *carrier) dispatch(taking context.Context, now time.Time) (wake time.Tim
 	if out.calls == 0 {
 		wake = c.pace.until
 	}
-	if c.sched.trails.due() && c.sched.committed(now, c.share.Positions()) {
-		wake = sooner(wake, now.Add(commitLook))
+	if c.sched.trails.due() {
+		wake = sooner(wake, c.sched.committed(now, c.share.Positions()))
 	}
 	for {
 		a := c.allowance()

@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"maps"
 	"time"
 
 	"sfbridge/kafka"
@@ -36,7 +37,8 @@ func (t trail) spoils(next rows.Operation) bool {
 type trails struct {
 	last  map[string]trail
 	held  map[*lane]struct{}
-	swept int // how many trails the last sweep left
+	swept int       // how many trails the last sweep left
+	let   time.Time // when one of the held was let go last, or the first was held
 }
 
 func newTrails() trails {
@@ -58,30 +60,45 @@ func (t *trails) holds(it *item) bool {
 	return ok && last.Topic == it.d.Topic && last.Partition == it.d.Partition && last.offset < it.d.Offset && last.spoils(it.row.Op)
 }
 
-// commitLook is how often rows that wait for a commit are looked at: a commit
-// takes a few milliseconds.
-const commitLook = 5 * time.Millisecond
+// Rows that wait for a commit are looked at often at first, since a commit takes
+// a few milliseconds, and more seldom when something else holds it up.
+const (
+	commitLook    = 5 * time.Millisecond
+	commitLookMax = 250 * time.Millisecond
+)
+
+// many tells whether the trails are worth a sweep.
+func (t *trails) many() bool { return len(t.last) > 2*t.swept+4096 }
 
 // due says whether to look what has been committed: something waits for it, or
 // the trails have become many.
-func (t *trails) due() bool { return len(t.held) > 0 || len(t.last) > 2*t.swept+4096 }
+func (t *trails) due() bool { return len(t.held) > 0 || t.many() }
 
-// committed drops the trails of what is committed, and lets go what waited for
-// that. It tells whether something waits still.
-func (s *scheduler) committed(now time.Time, positions []kafka.SharePosition) bool {
+// committed lets go what waited for outcomes that are committed now. It says
+// when to look again, never if nothing waits.
+func (s *scheduler) committed(now time.Time, positions []kafka.SharePosition) time.Time {
 	at := make(map[kafka.TopicPartition]int64, len(positions))
 	for _, p := range positions {
 		at[p.TopicPartition] = p.Committed
 	}
 	t := &s.trails
-	for name, last := range t.last {
-		if last.offset < at[last.TopicPartition] {
-			delete(t.last, name)
+	if t.many() {
+		maps.DeleteFunc(t.last, func(_ string, last trail) bool { return last.offset < at[last.TopicPartition] })
+		t.swept = len(t.last)
+	}
+	for l := range t.held {
+		if last, waits := t.last[l.name]; !waits || last.offset < at[last.TopicPartition] {
+			delete(t.last, l.name)
+			s.place(l, now)
+			t.let = now
 		}
 	}
-	t.swept = len(t.last)
-	for l := range t.held {
-		s.place(l, now)
+	if len(t.held) == 0 {
+		t.let = time.Time{}
+		return time.Time{}
 	}
-	return len(t.held) > 0
+	if t.let.IsZero() {
+		t.let = now
+	}
+	return now.Add(min(commitLookMax, max(commitLook, now.Sub(t.let)/4)))
 }
