@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,6 +129,7 @@ func (s *Share) layOut(ctx context.Context) error {
 		}
 		counts[topic] = len(info.leaders)
 	}
+	s.warnUnread(ctx, counts)
 	for _, p := range s.Partitions {
 		u := &unit{share: s, partition: p, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 		s.units = append(s.units, u)
@@ -140,6 +142,23 @@ func (s *Share) layOut(ctx context.Context) error {
 		s.ledgers = append(s.ledgers, u.ledgers...)
 	}
 	return nil
+}
+
+// warnUnread tells of partitions that nobody reads, since the topic that they go along with has fewer.
+func (s *Share) warnUnread(ctx context.Context, counts map[string]int) {
+	if !slices.Contains(s.Partitions, 0) {
+		return // one member is enough to tell
+	}
+	info, err := s.client.topic(ctx, s.cfg.Topic)
+	if err != nil {
+		return
+	}
+	for topic, n := range counts {
+		if have := len(info.leaders); n > have {
+			s.client.log.Warn("partitions are read by nobody: a topic that goes along has more than the one it goes along with",
+				"group", s.cfg.Group, "topic", topic, "partitions", n, "read", have)
+		}
+	}
 }
 
 // start begins reading and committing.
@@ -235,7 +254,7 @@ func (s *Share) overErr() error {
 }
 
 // Close stops reading, commits what is settled, in order, and gives up the rest. It returns once nothing of this share can be
-// written any more, or ctx has ended. An error says that settled records were left uncommitted: their outcomes are not
+// written any more, or ctx has ended; aborting a transaction that is then still open takes up to two seconds more. An error says that settled records were left uncommitted: their outcomes are not
 // visible, and the next owner gets the records again. It may be called twice.
 func (s *Share) Close(ctx context.Context) error {
 	s.mu.Lock()
