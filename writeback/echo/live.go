@@ -3,6 +3,7 @@ package echo
 import (
 	"slices"
 	"sort"
+	"strings"
 
 	"sfbridge/event"
 	"sfbridge/writeback/rows"
@@ -11,6 +12,7 @@ import (
 // live is an announcement with rows that no event has shown yet.
 type live struct {
 	*announcement
+	key   objectKey
 	at    int64 // when it was announced, ms since the epoch
 	order int64 // position of the announcement among all messages
 	left  int   // rows that are not used
@@ -22,7 +24,7 @@ type live struct {
 	doneOrder int64
 
 	index   *index            // of values; made when it is first needed
-	holders map[int]*loose    // what rows without a known record were used up by, while open
+	holders []*loose          // by row: what one without a known record was used up by, while open; nil if none was
 	taken   map[uint64]*loose // records that used rows up, while open; nil if their row was known
 }
 
@@ -51,8 +53,15 @@ func (x *index) with(hash uint64) []uint32 {
 	return x.rows[from : from+n]
 }
 
+func (l *live) holder(row int) *loose {
+	if l.holders == nil {
+		return nil
+	}
+	return l.holders[row]
+}
+
 func newLive(a *announcement, at, order int64) *live {
-	return &live{announcement: a, at: at, order: order, left: len(a.rows), open: true}
+	return &live{announcement: a, key: objectKey{a.org, strings.ToLower(a.object)}, at: at, order: order, left: len(a.rows), open: true}
 }
 
 // bytes is about what the batch holds in memory, the index aside, which lives

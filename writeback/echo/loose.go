@@ -12,19 +12,19 @@ import (
 // makes room for a change that has no other row, and to its record's own row once
 // that is known.
 type loose struct {
-	record recordKey
-	typ    event.ChangeType
-	at     int64    // ms since the epoch
-	order  int64    // of the last message that was read when the change was judged
-	need   []uint64 // hashes of the values that explain it
-	l      *live    // the batch that it is put down to now
-	row    int
+	id    uint64 // of the record
+	typ   event.ChangeType
+	at    int64    // ms since the epoch
+	order int64    // of the last message that was read when the change was judged
+	need  []uint64 // hashes of the values that explain it
+	l     *live    // the batch that it is put down to now
+	row   int
 }
 
 // looseUpdate makes an update that still needs a row. It is nil if no open batch
 // writes one of its fields.
-func (r *Registry) looseUpdate(c *change, record recordKey) *loose {
-	t := &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, order: r.order}
+func (r *Registry) looseUpdate(c *change, id uint64) *loose {
+	t := &loose{id: id, typ: c.typ, at: c.header.CommitTimestamp, order: r.order}
 	all := c.eachChanged(func(path string, diff bool) bool {
 		for i := range c.seen {
 			if s := &c.seen[i]; s.field.path == path && s.known && (s.field.class == classDigest) == diff {
@@ -40,11 +40,17 @@ func (r *Registry) looseUpdate(c *change, record recordKey) *loose {
 	return t
 }
 
-// takeLoosely uses up a row that explains a change.
-func (r *Registry) takeLoosely(l *live, row int, record recordKey, c *change) {
-	t := r.looseUpdate(c, record)
+// takeLoosely uses up a row that explains a change. A row whose external id the
+// change shows is the record's own.
+func (r *Registry) takeLoosely(l *live, row int, id uint64, c *change) {
+	if c.typ == event.Create && l.keyHash[row] != 0 {
+		r.setUsed(l, row, true)
+		l.take(id, nil)
+		return
+	}
+	t := r.looseUpdate(c, id)
 	if t == nil {
-		t = &loose{record: record, typ: c.typ, at: c.header.CommitTimestamp, order: r.order, need: l.valuesOf(row)}
+		t = &loose{id: id, typ: c.typ, at: c.header.CommitTimestamp, order: r.order, need: l.valuesOf(row)}
 	}
 	r.place(t, l, row)
 }
@@ -53,30 +59,18 @@ func (r *Registry) takeLoosely(l *live, row int, record recordKey, c *change) {
 func (r *Registry) place(t *loose, l *live, row int) {
 	t.l, t.row = l, row
 	r.setUsed(l, row, true)
-	l.take(t.record.id, t)
+	l.take(t.id, t)
 	if l.holders == nil {
-		l.holders = map[int]*loose{}
+		l.holders = make([]*loose, len(l.rows))
 	}
 	l.holders[row] = t
-	r.loose[t.record] = append(r.loose[t.record], t)
 }
 
 // unplace takes a change from its row.
 func (r *Registry) unplace(t *loose) {
 	r.setUsed(t.l, t.row, false)
-	delete(t.l.taken, t.record.id)
-	delete(t.l.holders, t.row)
-	r.forgetLoose(t)
-}
-
-// forgetLoose forgets that a change was put down to a row.
-func (r *Registry) forgetLoose(t *loose) {
-	left := slices.DeleteFunc(r.loose[t.record], func(o *loose) bool { return o == t })
-	if len(left) == 0 {
-		delete(r.loose, t.record)
-	} else {
-		r.loose[t.record] = left
-	}
+	delete(t.l.taken, t.id)
+	t.l.holders[t.row] = nil
 }
 
 // fits tells whether a row explains the change, used or not. What was announced
@@ -97,15 +91,13 @@ func (t *loose) fits(l *live, row int) bool {
 // claim looks whether a change of the record that row i is now known to write was
 // put down to a row of another batch, and puts it down to this one.
 func (r *Registry) claim(l *live, i int) {
-	record := recordKey{l.key(), l.ids[i]}
-	for _, t := range r.loose[record] {
-		if t.l == l || !t.fits(l, i) {
-			continue
+	id := l.ids[i]
+	for _, o := range r.open[l.key] {
+		if t := o.taken[id]; o != l && t != nil && t.fits(l, i) {
+			r.unplace(t)
+			r.setUsed(l, i, true)
+			return
 		}
-		r.unplace(t)
-		r.setUsed(l, i, true)
-		l.take(record.id, nil)
-		return
 	}
 }
 
@@ -115,10 +107,10 @@ const maxMoves = 64
 // settleOn finds a row for a change among those of open batches. If all that
 // explain it are used, it looks whether a change that one was put down to can be
 // put down to another (Kuhn's algorithm for matchings).
-func (r *Registry) settleOn(t *loose, tried map[ref]bool) bool {
+func (r *Registry) settleOn(key objectKey, t *loose, tried map[ref]bool) bool {
 	var used []ref
-	for _, l := range r.open[t.record.objectKey] {
-		if _, twice := l.taken[t.record.id]; twice || l.allKnown || len(t.need) == 0 {
+	for _, l := range r.open[key] {
+		if _, twice := l.taken[t.id]; twice || l.allKnown || len(t.need) == 0 {
 			continue // a batch writes no record twice
 		}
 		for _, row := range l.indexed().with(t.need[0]) {
@@ -130,7 +122,7 @@ func (r *Registry) settleOn(t *loose, tried map[ref]bool) bool {
 				r.place(t, l, i)
 				return true
 			}
-			if len(used) < maxMoves && l.holders[i] != nil && !tried[ref{l, i}] {
+			if len(used) < maxMoves && l.holder(i) != nil && !tried[ref{l, i}] {
 				used = append(used, ref{l, i})
 			}
 		}
@@ -140,13 +132,13 @@ func (r *Registry) settleOn(t *loose, tried map[ref]bool) bool {
 			continue
 		}
 		tried[f] = true
-		other := f.l.holders[f.row]
+		other := f.l.holder(f.row)
 		if other == nil {
 			continue
 		}
 		r.unplace(other)
 		r.place(t, f.l, f.row)
-		if r.settleOn(other, tried) {
+		if r.settleOn(key, other, tried) {
 			return true
 		}
 		r.unplace(t)

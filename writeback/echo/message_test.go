@@ -3,6 +3,7 @@ package echo_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -143,5 +144,41 @@ func BenchmarkJudge(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkOpenJob is what a job of 100,000 rows holds in memory while its events
+// come in and its results do not.
+func BenchmarkOpenJob(b *testing.B) {
+	const n = 100_000
+	w := &world{t: new(testing.T)}
+	w.compile()
+	values := echo.EncodeRecords(batchOf(n))
+	payload, h := w.encode(updated(idA, body{"Active__c": true, "BillingAddress": body{"City": "Lyon"}}))
+	var before, after runtime.MemStats
+	for b.Loop() {
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		r := echo.NewRegistry(echo.RegistryConfig{Client: "sfbridge-crm"})
+		for _, v := range values {
+			r.Take(v)
+		}
+		judge := r.Judge("main")
+		judge.Settled()
+		for i := range n {
+			h.RecordIDs[0], h.SequenceNumber = fmt.Sprintf("a00SB%010dAYA", i), int32(i)
+			judge.Event(w.codec, payload, h)
+			if ok, _ := judge.Echo(b.Context(), h.RecordIDs[0]); !ok {
+				b.Fatal("not an echo")
+			}
+		}
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/row")
+		runtime.KeepAlive(r)
+		b.StartTimer()
 	}
 }

@@ -46,7 +46,6 @@ type Registry struct {
 	arrivals []*live               // in the order of arrival, with those that are gone
 	open     map[objectKey][]*live // whose outcome is not known
 	byID     map[recordKey][]ref   // rows whose record is known
-	loose    map[recordKey][]*loose
 	bytes    int
 	left     int
 	decided  decisions
@@ -75,7 +74,6 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 	return &Registry{
 		cfg: cfg, metrics: newRegistryMetrics(cfg.Registerer), progress: make(chan struct{}),
 		batches: map[batchID]*live{}, open: map[objectKey][]*live{}, byID: map[recordKey][]ref{},
-		loose: map[recordKey][]*loose{},
 	}
 }
 
@@ -171,7 +169,7 @@ func (r *Registry) announced(a *announcement, at int64) {
 		return
 	}
 	l := newLive(a, at, r.order)
-	key := l.key()
+	key := l.key
 	r.batches[a.id] = l
 	r.arrivals = append(r.arrivals, l)
 	r.open[key] = append(r.open[key], l)
@@ -186,8 +184,6 @@ func (r *Registry) announced(a *announcement, at int64) {
 	r.prune(at)
 }
 
-func (l *live) key() objectKey { return objectKey{l.org, strings.ToLower(l.object)} }
-
 // settled takes in what became of a batch's rows. From here on their records are
 // known, so what is known of which records have shown a row counts, whichever row
 // it was taken from.
@@ -200,16 +196,11 @@ func (r *Registry) settled(id batchID, ids []uint64, at int64) {
 		return
 	}
 	l.open, l.doneAt, l.doneOrder, l.index = false, at, r.order, nil
-	r.open[l.key()] = slices.DeleteFunc(r.open[l.key()], func(o *live) bool { return o == l })
-	if len(r.open[l.key()]) == 0 {
-		delete(r.open, l.key())
+	r.open[l.key] = slices.DeleteFunc(r.open[l.key], func(o *live) bool { return o == l })
+	if len(r.open[l.key]) == 0 {
+		delete(r.open, l.key)
 	}
 	taken := l.taken
-	for _, t := range taken {
-		if t != nil {
-			r.forgetLoose(t)
-		}
-	}
 	for i := range l.rows {
 		now := uint64(0)
 		if i < len(ids) {
@@ -225,7 +216,7 @@ func (r *Registry) settled(id batchID, ids []uint64, at int64) {
 	l.taken, l.holders = nil, nil
 	for _, t := range taken { // their rows were others'
 		if t != nil {
-			r.settleOn(t, map[ref]bool{})
+			r.settleOn(l.key, t, map[ref]bool{})
 		}
 	}
 	r.dropIfUsed(l)
@@ -238,7 +229,7 @@ func (r *Registry) settle(l *live, i int, id uint64) {
 			r.unlist(l, i)
 		}
 		if id != 0 {
-			k := recordKey{l.key(), id}
+			k := recordKey{l.key, id}
 			r.byID[k] = append(r.byID[k], ref{l, i})
 		}
 		l.ids[i] = id
@@ -267,7 +258,7 @@ func (r *Registry) setUsed(l *live, i int, used bool) {
 
 // unlist takes a row out of those of its record.
 func (r *Registry) unlist(l *live, i int) {
-	k := recordKey{l.key(), l.ids[i]}
+	k := recordKey{l.key, l.ids[i]}
 	refs := slices.DeleteFunc(r.byID[k], func(f ref) bool { return f == ref{l, i} })
 	if len(refs) == 0 {
 		delete(r.byID, k)
@@ -297,12 +288,7 @@ func (r *Registry) drop(l *live) {
 		}
 	}
 	if l.open {
-		r.open[l.key()] = slices.DeleteFunc(r.open[l.key()], func(o *live) bool { return o == l })
-	}
-	for _, t := range l.taken {
-		if t != nil {
-			r.forgetLoose(t)
-		}
+		r.open[l.key] = slices.DeleteFunc(r.open[l.key], func(o *live) bool { return o == l })
 	}
 	l.values, l.index, l.taken, l.holders = nil, nil, nil, nil
 }
@@ -377,15 +363,15 @@ func (r *Registry) byContent(c *change, record recordKey, ms int64) bool {
 			continue // a batch writes no record twice
 		}
 		if at := l.find(c); at >= 0 {
-			r.takeLoosely(l, at, record, c)
+			r.takeLoosely(l, at, record.id, c)
 			return true
 		}
 	}
 	if c.typ != event.Update {
 		return false
 	}
-	t := r.looseUpdate(c, record)
-	return t != nil && r.settleOn(t, map[ref]bool{})
+	t := r.looseUpdate(c, record.id)
+	return t != nil && r.settleOn(record.objectKey, t, map[ref]bool{})
 }
 
 // take notes that a record has shown a row of a batch whose outcome is open.
