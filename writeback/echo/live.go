@@ -38,6 +38,7 @@ func (x *index) Len() int { return len(x.hashes) }
 func (x *index) Less(i, j int) bool {
 	return x.hashes[i] < x.hashes[j] || x.hashes[i] == x.hashes[j] && x.rows[i] < x.rows[j]
 }
+
 func (x *index) Swap(i, j int) {
 	x.hashes[i], x.hashes[j] = x.hashes[j], x.hashes[i]
 	x.rows[i], x.rows[j] = x.rows[j], x.rows[i]
