@@ -27,6 +27,7 @@ type carrier struct {
 	pace   *pace
 	budget budget
 	target *target // that waiting rows are made for
+	over   bool    // nothing is begun any more
 
 	arrivals chan []*item
 	reports  chan report
@@ -46,7 +47,7 @@ type carrier struct {
 
 func (f *Flow) newCarrier(s *kafka.Share) *carrier {
 	c := &carrier{
-		f: f, share: s, notes: newNotebook(s), met: f.met, settler: &settler{f: f, met: f.met},
+		f: f, share: s, notes: newNotebook(s), met: f.met, settler: newSettler(f),
 		sched: newScheduler(&f.cfg), pace: newPace(f.cfg.InFlight),
 		budget: budget{reserve: f.cfg.Reserve, scarce: f.cfg.Scarce}, target: f.target.Load(),
 		before: map[kafka.TopicPartition]note{}, began: time.Now(),
@@ -154,6 +155,7 @@ func (c *carrier) carry(taking context.Context, stop func()) error {
 	})
 	err := c.loop(taking)
 	stop()
+	c.over = true
 	limit := time.AfterFunc(c.f.cfg.Drain, cancel)
 	defer limit.Stop()
 	if c.share.Err() != nil { // nothing can be committed, so nothing is worth a wait

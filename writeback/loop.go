@@ -159,6 +159,9 @@ func (c *carrier) finished(rep report) {
 	if rep.locks {
 		c.pace.locked(now)
 	}
+	if c.over { // what has to be written still is for whoever has the partitions next
+		return
+	}
 	c.follow(now)
 	for it, again := range rep.again {
 		rep.again[it] = c.current(again)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"sfbridge/internal/backoff"
@@ -16,7 +17,12 @@ import (
 type settler struct {
 	f   *Flow
 	met *metrics
+
+	mu   sync.Mutex // guards told
+	told map[string]told
 }
+
+func newSettler(f *Flow) *settler { return &settler{f: f, met: f.met, told: map[string]told{}} }
 
 // source says where a delivered record stood.
 func source(r *kafka.Record) flow.Source {
@@ -98,8 +104,34 @@ func (s *settler) letter(ctx context.Context, it *item, r *refusal) error {
 	if s.f.cfg.DeadLettered != nil {
 		s.f.cfg.DeadLettered(r.reason)
 	}
-	s.f.log.Warn("record set aside", "reason", r.reason, "topic", it.d.Topic, "partition", it.d.Partition, "offset", it.d.Offset, "err", r.text)
+	s.tell(it, r, now)
 	return nil
+}
+
+// quiet is how long the log says nothing of further letters of one reason: a
+// topic full of bad records must not fill the log, too.
+const quiet = 10 * time.Second
+
+// tell logs a letter, or counts it for the next that is logged.
+func (s *settler) tell(it *item, r *refusal, now time.Time) {
+	s.mu.Lock()
+	t := s.told[r.reason]
+	if now.Sub(t.at) < quiet {
+		t.left++
+		s.told[r.reason] = t
+		s.mu.Unlock()
+		return
+	}
+	s.told[r.reason] = told{at: now}
+	s.mu.Unlock()
+	s.f.log.Warn("record set aside", "reason", r.reason, "topic", it.d.Topic, "partition", it.d.Partition, "offset", it.d.Offset,
+		"err", r.text, "more_before", t.left)
+}
+
+// told is when a letter of a reason was logged last, and how many were not since.
+type told struct {
+	at   time.Time
+	left int
 }
 
 // write fills in a letter.
