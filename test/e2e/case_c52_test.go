@@ -143,3 +143,38 @@ func TestC52_LongTextThatComesBackAsADifference_IsAnEcho(t *testing.T) {
 		r.stop()
 	})
 }
+
+// Every operation, by record id where the row has one, and by external id.
+func TestC52_EveryOperation_ComesBackAsAnEcho(t *testing.T) {
+	bubble(t, orgsim.Config{}, func(s *system) {
+		produce := s.producer("erp.customers", 1)
+		defer produce.Close()
+		cfg := s.config(bridge.ChangeChannel("Account"))
+		w := customers()
+		w.Rows.OperationFrom = "op"
+		cfg.Writebacks = []bridge.Writeback{w}
+		r := s.start(cfg)
+		r.readyWithin(time.Minute)
+		for i, op := range []string{"upsert", "update", "delete", "undelete", "upsert", "delete"} {
+			s.put(produce, "E-1", fmt.Sprintf(`,"phone":"%d","op":%q`, i, op))
+			s.put(produce, "E-2", fmt.Sprintf(`,"phone":"%d","op":%q`, i, op))
+			time.Sleep(20 * time.Second)
+		}
+		s.put(produce, "", `,"op":"insert"`)
+		time.Sleep(20 * time.Second)
+		want := []string{"CREATE*", "UPDATE*", "DELETE*", "UNDELETE*", "UPDATE*", "DELETE*"}
+		byRecord := make(map[string][]string)
+		for _, rec := range s.topic("sf.cdc.Account") {
+			byRecord[header(rec, "ce_subject")] = append(byRecord[header(rec, "ce_subject")], marks([]*kgo.Record{rec})...)
+		}
+		for id, got := range byRecord {
+			if !slices.Equal(got, want) && !slices.Equal(got, want[:1]) {
+				t.Errorf("changes of %s: %v, want %v", id, got, want)
+			}
+		}
+		if len(byRecord) != 3 {
+			t.Errorf("%d records changed, want 3: %v, letters %v", len(byRecord), byRecord, s.lettersIn("sf.dlq"))
+		}
+		r.stop()
+	})
+}

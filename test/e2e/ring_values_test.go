@@ -48,13 +48,24 @@ var valuesOf = map[string][2]string{
 func TestRing_ValuesOfEveryType_AreRecognised(t *testing.T) {
 	for object, values := range valuesOf {
 		for api, bulkAbove := range map[string]int{"single calls": -1, "collections": -1, "bulk": 50} {
-			t.Run(object+"/"+api, func(t *testing.T) { writeValues(t, object, values, api, bulkAbove) })
+			t.Run(object+"/"+api, func(t *testing.T) { writeValues(t, orgsim.Config{}, object, values, api, bulkAbove) })
 		}
 	}
 }
 
-func writeValues(t *testing.T, object string, values [2]string, api string, bulkAbove int) {
-	bubble(t, orgsim.Config{}, func(s *system) {
+// The name of a person account is made of parts, that of a company is not.
+func TestRing_PersonAccounts_AreRecognised(t *testing.T) {
+	people := [2]string{
+		`"FirstName":"Ada","LastName":"Lovelace","Salutation":"Ms.","PersonEmail":"Ada@Acme.Example","PersonBirthdate":"1815-12-10","Phone":"1"`,
+		`"FirstName":null,"LastName":"King","Salutation":"Mrs.","PersonEmail":"king@acme.example","PersonBirthdate":null,"Phone":null`,
+	}
+	org := orgsim.Config{PersonAccounts: true}
+	writeValues(t, org, "Account", people, "collections", -1)
+	writeValues(t, org, "Account", valuesOf["Account"], "collections", -1)
+}
+
+func writeValues(t *testing.T, org orgsim.Config, object string, values [2]string, api string, bulkAbove int) {
+	bubble(t, org, func(s *system) {
 		topic := "erp." + strings.ToLower(strings.TrimSuffix(object, "__c"))
 		produce := s.producer(topic, 1)
 		defer produce.Close()
