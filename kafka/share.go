@@ -254,8 +254,9 @@ func (s *Share) overErr() error {
 }
 
 // Close stops reading, commits what is settled, in order, and gives up the rest. It returns once nothing of this share can be
-// written any more, or ctx has ended; aborting a transaction that is then still open takes up to two seconds more. An error says that settled records were left uncommitted: their outcomes are not
-// visible, and the next owner gets the records again. It may be called twice.
+// written any more, or ctx has ended; aborting a transaction that is then still open takes up to two seconds more. An error
+// says that settled records were left uncommitted: their outcomes are not visible, and the next owner gets the records again.
+// It may be called twice.
 func (s *Share) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
