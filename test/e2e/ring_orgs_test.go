@@ -287,3 +287,65 @@ func TestRing_WithAnAutomationInOneOrg_RestsWithItsValue(t *testing.T) {
 		}
 	})
 }
+
+// Both orgs captured by one bridge, into one topic that it writes into both: each
+// change goes to the other org, and back to its own, where it changes nothing.
+func TestRing_TwoOrgsThroughOneTopic_RestEqual(t *testing.T) {
+	bubble(t, ringOrg(524, "SB"), func(s *system) {
+		other := ringOrg(525, "SC")
+		other.OrgID = "00DSB0000000002"
+		second, err := sandbox.Start(sandbox.Config{
+			Org: other, KafkaAddr: s.sb.KafkaAddr, RegistryURL: s.sb.RegistryURL, Listen: s.net.Listen, Dial: s.net.Dial, Logger: s.log,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer second.Close()
+		g := &ring{system: s, orgs: [2]*sandbox.Sandbox{s.sb, second}}
+		s.producer("sf.cdc.Account", 2).Close()
+		cfg := g.config(0)
+		cfg.Topics.Prefix = "sf"
+		cfg.Writebacks[0].Topic = "sf.cdc.Account"
+		into := cfg.Writebacks[0]
+		into.Org = "second"
+		cfg.Writebacks = append(cfg.Writebacks, into)
+		cfg.Orgs["second"] = second.Bridge("", syncChannel).Orgs[sandbox.OrgName]
+		from := cfg.Captures[0]
+		from.Org = "second"
+		cfg.Captures = append(cfg.Captures, from)
+		r := s.start(cfg)
+		r.readyWithin(time.Minute)
+		for n := range 20 {
+			g.edit(n%2, func(tx *orgsim.Tx) error {
+				_, err := tx.Insert("Account", map[string]orgsim.Value{"ERP_Id__c": text(fmt.Sprint("E-", n)), "Name": text("Acme"), "Phone": text("1")})
+				return err
+			})
+			time.Sleep(2 * time.Second)
+		}
+		for n := range 20 {
+			i := (n + n/2) % 2
+			g.edit(i, func(tx *orgsim.Tx) error {
+				id := tx.Find("Account", "ERP_Id__c", text(fmt.Sprint("E-", n)))[0].ID
+				return tx.Update(id, map[string]orgsim.Value{"Phone": text(fmt.Sprint(n % 3)), "Fax": text("2")})
+			})
+		}
+		time.Sleep(5 * time.Minute)
+		before := s.topic("sf.cdc.Account")
+		if a, b := g.accounts(0), g.accounts(1); !maps.Equal(a, b) || len(a) != 20 {
+			t.Errorf("the orgs differ:\n%v\n%v", a, b)
+		}
+		time.Sleep(time.Hour)
+		people, echoes := 0, 0
+		for _, rec := range s.topic("sf.cdc.Account") {
+			if header(rec, "sf_echo") == "true" {
+				echoes++
+			} else {
+				people++
+			}
+		}
+		if people != g.edits || people+echoes != len(before) || echoes > 2*people {
+			t.Errorf("%d changes by people and %d echoes an hour after %d in all, want %d by people", people, echoes, len(before), g.edits)
+		}
+		r.stop()
+	})
+}
