@@ -148,7 +148,7 @@ func (r *jobRun) notMade(err error) error {
 		return err
 	}
 	out := *asCallError(err)
-	out.unknown = false
+	out.unknown, out.nothing = false, true
 	if out.class == salesforce.ClassData {
 		// Not for its rows, which nobody has looked at: the org takes no job of
 		// this kind. Calls tell more, row by row.
@@ -181,7 +181,11 @@ var patience = backoff.Policy{Base: time.Second, Max: 30 * time.Second}
 // it from that, or that the job is gone.
 func (r *jobRun) wait(ctx context.Context) (*bulk.Job, error) {
 	for attempt := 1; ; attempt++ {
-		job, err := r.f.cfg.Bulk.Wait(ctx, bulk.Ingest, r.id)
+		wait := r.f.cfg.Bulk.Wait
+		if attempt == 1 {
+			wait = r.f.cfg.Bulk.WaitNew
+		}
+		job, err := wait(ctx, bulk.Ingest, r.id)
 		if _, failed := errors.AsType[*bulk.JobError](err); err == nil || failed {
 			return job, nil
 		}

@@ -302,16 +302,16 @@ func (s *scheduler) end(now time.Time, b *batch, again map[*item][]*item) {
 		}
 	}
 	for _, it := range b.items {
-		s.release(now, it, again[it])
+		s.release(now, b.op, it, again[it])
 	}
 }
 
 // release gives a row's lane back, with what has to be written still in front.
-func (s *scheduler) release(now time.Time, it *item, again []*item) {
+func (s *scheduler) release(now time.Time, op rows.Operation, it *item, again []*item) {
 	l := it.lane
 	l.busy = false
 	if len(again) == 0 {
-		s.trails.settled(it)
+		s.trails.settled(it, op)
 	}
 	for _, a := range again {
 		a.lane = l

@@ -36,6 +36,7 @@ func (s *settler) done(it *item, v verdict, api string) {
 		s.result(under, v, api, &at)
 	}
 	s.result(it, v, api, nil)
+	it.row, it.plain, it.under = nil, nil, nil // a job settles many: their rows make room for what tells of them
 }
 
 func (s *settler) result(it *item, v verdict, api string, mergedIn *int64) {

@@ -45,10 +45,11 @@ func newTrails() trails {
 	return trails{last: map[string]trail{}, held: map[*lane]struct{}{}}
 }
 
-// settled notes that an item, and all that it carries, has an outcome.
-func (t *trails) settled(it *item) {
-	if name := it.row.Identity; name != "" {
-		t.last[name] = trail{kafka.TopicPartition{Topic: it.d.Topic, Partition: it.d.Partition}, it.d.Offset, it.row.Op}
+// settled notes that an item, and all that it carries, has an outcome. The item
+// has no row any more.
+func (t *trails) settled(it *item, op rows.Operation) {
+	if name := it.lane.name; name != "" {
+		t.last[name] = trail{kafka.TopicPartition{Topic: it.d.Topic, Partition: it.d.Partition}, it.d.Offset, op}
 	}
 }
 

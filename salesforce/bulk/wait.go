@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfbridge/internal/backoff"
 	"sfbridge/salesforce"
@@ -17,8 +18,26 @@ var ErrNeverClosed = errors.New("the job was never closed and has done nothing: 
 // failed or was aborted is returned with a *JobError. Polls that fail in a way
 // that may pass are made again for as long as ctx lasts.
 func (c *Client) Wait(ctx context.Context, kind Kind, id string) (*Job, error) {
-	for wait := c.cfg.FirstPoll; ; wait = min(wait*3/2, c.cfg.LastPoll) {
+	return c.poll(ctx, kind, id, time.Now())
+}
+
+// WaitNew is Wait for a job that has just begun: a first poll at once would be
+// a call for nothing.
+func (c *Client) WaitNew(ctx context.Context, kind Kind, id string) (*Job, error) {
+	began := time.Now()
+	if err := c.pause(ctx, id, c.cfg.FirstPoll); err != nil {
+		return nil, err
+	}
+	return c.poll(ctx, kind, id, began)
+}
+
+// poll asks for a job until it ends, each time after a quarter of the time that
+// it has been waited for: an end is seen late by no more than that, and a job of
+// an hour costs some forty calls.
+func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time) (*Job, error) {
+	for {
 		job, err := c.Get(ctx, kind, id)
+		wait := min(max(time.Since(began)/4, c.cfg.FirstPoll), c.cfg.LastPoll)
 		switch {
 		case err != nil && (!salesforce.Retryable(err) || ctx.Err() != nil):
 			return nil, err
@@ -30,10 +49,17 @@ func (c *Client) Wait(ctx context.Context, kind Kind, id string) (*Job, error) {
 		case job.State.Ended():
 			return job, &JobError{Job: *job}
 		}
-		if err := backoff.Sleep(ctx, wait); err != nil {
-			return nil, fmt.Errorf("wait for bulk job %s: %w", id, err)
+		if err := c.pause(ctx, id, wait); err != nil {
+			return nil, err
 		}
 	}
+}
+
+func (c *Client) pause(ctx context.Context, id string, wait time.Duration) error {
+	if err := backoff.Sleep(ctx, wait); err != nil {
+		return fmt.Errorf("wait for bulk job %s: %w", id, err)
+	}
+	return nil
 }
 
 // Resume goes on with an ingest job that another run of the program submitted.
