@@ -152,11 +152,11 @@ func (h *harvest) rest(whole bool) {
 		switch {
 		case h.b.op == rows.Insert:
 			h.b.items[i].unknown = true
-			h.out[i] = verdict{job: h.job.ID, err: &refusal{class: salesforce.ClassTransient, text: "the job's results do not tell of the row"}}
+			h.out[i] = verdict{job: h.job.ID, err: &refusal{class: salesforce.ClassTransient, untold: true, text: "the job's results do not tell of the row"}}
 		case whole && h.job.Processed < h.up.written():
 			h.out[i] = h.undone("the job ended before the row's turn")
 		default:
-			h.out[i] = verdict{job: h.job.ID, err: &refusal{class: salesforce.ClassTransient, text: "the job's results do not tell of the row"}}
+			h.out[i] = verdict{job: h.job.ID, err: &refusal{class: salesforce.ClassTransient, untold: true, text: "the job's results do not tell of the row"}}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"sfbridge/internal/crashpoint"
@@ -107,15 +108,18 @@ func (cl *caller) write(ctx context.Context, b *batch) error {
 	verdicts, err := cl.f.send(ctx, b, &batchNotes{cl.notes, b.items})
 	crashpoint.Here("writeback-after-call")
 	if err != nil {
-		if failure := asCallError(err); !failure.unknown {
+		failure := asCallError(err)
+		if !failure.unknown {
 			cl.notMade(b)
 		}
-		if e, ok := asError(err); ok && e.Code != "" { // else rows may have been written, and their events come
+		if failure.nothing { // else rows may have been written, and their events come
 			said.Done(make([]string, len(b.items)))
 		}
 		return err
 	}
-	said.Done(writtenIDs(verdicts))
+	if allTold(verdicts) {
+		said.Done(writtenIDs(verdicts))
+	}
 	cl.settleAll(ctx, b, verdicts)
 	return nil
 }
@@ -140,6 +144,11 @@ func (cl *caller) settleAll(ctx context.Context, b *batch, verdicts []verdict) {
 		}
 		cl.judge(ctx, it, verdicts[i], b.api)
 	}
+}
+
+// allTold tells whether it is known of each row whether it was written.
+func allTold(vs []verdict) bool {
+	return !slices.ContainsFunc(vs, func(v verdict) bool { return v.err != nil && v.err.untold })
 }
 
 // writtenIDs are the ids of the rows that were written, "" for the others.

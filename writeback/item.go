@@ -82,6 +82,7 @@ type refusal struct {
 	fields []string          // that it is about, if the cause does not tell
 	text   string            // sentence for people
 	free   bool              // the attempt does not count: the row was not reached (a job ended before its turn)
+	untold bool              // nobody knows whether the row was written
 }
 
 // callError is a call that failed as a whole: all its items are tried again, since it
@@ -91,6 +92,7 @@ type callError struct {
 	class   salesforce.Class
 	after   time.Duration // that the org asked to wait
 	unknown bool          // an insert that may have been made: look each row up before the next try
+	nothing bool          // surely nothing was written: the org said so, or was not reached
 }
 
 func (e *callError) Error() string { return e.err.Error() }

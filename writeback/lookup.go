@@ -124,7 +124,9 @@ func asCallError(err error) *callError {
 		return own
 	}
 	out := &callError{err: err, class: salesforce.ClassTransient, after: salesforce.RetryAfter(err)}
-	switch e, refused := errors.AsType[*salesforce.Error](err); {
+	e, refused := errors.AsType[*salesforce.Error](err)
+	out.nothing = refused && e.Code != ""
+	switch {
 	case errors.Is(err, salesforce.ErrUnknownOutcome):
 		out.unknown = true
 	case refused && e.Class() == salesforce.ClassRestart: // the next try begins the query again
