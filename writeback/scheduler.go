@@ -214,9 +214,11 @@ func (s *scheduler) gatherBulk(g *group, o outlook) time.Time {
 	if s.bulkSince.IsZero() {
 		s.bulkSince = o.now
 	}
-	if g.n >= s.bulkRows || o.more <= 0 {
+	if g.n >= s.bulkRows {
 		return o.now
 	}
+	// Also when nothing more is known of: who writes a hundred thousand records
+	// is read as fast as that, and would else make many small jobs.
 	return sooner(s.arrived.Add(2*gather), s.bulkSince.Add(gatherBulk))
 }
 

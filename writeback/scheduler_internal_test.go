@@ -244,6 +244,7 @@ func TestScheduler_WhileACallRuns_RowsGatherForAShortTime(t *testing.T) {
 
 func TestScheduler_ScarceCalls_AreSpread(t *testing.T) {
 	w := newWorld(t, 1)
+	w.s.bulkAbove = 0
 	out := func() outlook {
 		o := w.look(0)
 		o.spacing = 30 * time.Second
@@ -259,6 +260,33 @@ func TestScheduler_ScarceCalls_AreSpread(t *testing.T) {
 	}
 	if b, _ := w.s.next(out()); b == nil || len(b.items) != 200 {
 		t.Errorf("a full call waits: %+v", b)
+	}
+}
+
+func TestScheduler_RecordsThatKeepComing_GoInOneJob(t *testing.T) {
+	w := newWorld(t, 1)
+	began := w.now
+	var next int64
+	for range 30 { // the log's end is reached each time
+		var items []*item
+		for range 16 {
+			items = append(items, upsertOf(fmt.Sprint("a", next), next))
+			next++
+		}
+		w.s.add(w.now, items)
+		w.s.calls = 5 // no others may be made
+		if b, _ := w.s.next(w.look(0)); b != nil {
+			t.Fatalf("%d rows go by %s after %s", len(b.items), b.api, w.now.Sub(began))
+		}
+		w.now = w.now.Add(20 * time.Millisecond)
+	}
+	_, wake := w.s.next(w.look(0))
+	if wake.Sub(w.now) > 2*gather {
+		t.Fatalf("the job is made in %s", wake.Sub(w.now))
+	}
+	w.now = wake
+	if b, _ := w.s.next(w.look(0)); b == nil || b.api != apiBulk || len(b.items) != 480 {
+		t.Errorf("batch %+v", b)
 	}
 }
 
