@@ -134,3 +134,53 @@ func TestRing_ProcessesThatDie_EveryEchoIsMarked(t *testing.T) {
 		}
 	})
 }
+
+// Answers that are lost, calls that are cut or refused, jobs that fail half-way: the
+// rows that were written all the same come back before the next try, or as
+// changes that show nothing at it.
+func TestRing_BadDaysOfTheOrg_EveryEchoIsMarked(t *testing.T) {
+	for _, bulkAbove := range []int{-1, 20} {
+		bubble(t, orgsim.Config{}, func(s *system) {
+			produce := s.producer("erp.customers", 3)
+			defer produce.Close()
+			cfg := s.config(bridge.ChangeChannel("Account"))
+			w := customers()
+			w.BulkAbove = bulkAbove
+			cfg.Writebacks = []bridge.Writeback{w}
+			r := s.start(cfg)
+			r.readyWithin(time.Minute)
+			for i := range 40 {
+				switch path := []string{"/sobjects", "/composite", "/jobs/ingest"}[i%3]; i % 4 {
+				case 0:
+					s.sb.Org.InjectHTTP(orgsim.HTTPFault{Path: path, Count: 1, CutAfter: true})
+				case 1:
+					s.sb.Org.InjectHTTP(orgsim.HTTPFault{Path: path, Count: 2, Cut: true})
+				case 2:
+					s.sb.Org.InjectHTTP(orgsim.HTTPFault{Path: path, Count: 2, Status: 503, Code: "SERVER_UNAVAILABLE"})
+				case 3:
+					kind := []string{"fail", "abort"}[i/4%2]
+					if err := s.sb.Org.InjectBulk(orgsim.BulkFault{Kind: kind, Count: 1, Text: "InternalServerError : try again"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for n := range 1 + i*7%60 {
+					s.put(produce, fmt.Sprintf("E-%d", n), fmt.Sprintf(`,"phone":"%d %d"`, i, n))
+				}
+				time.Sleep(time.Duration(1+i%7) * 700 * time.Millisecond)
+			}
+			s.sb.Org.ClearHTTP()
+			s.sb.Org.ClearBulk()
+			time.Sleep(20 * time.Minute)
+			changes := s.topic("sf.cdc.Account")
+			for _, rec := range changes {
+				if header(rec, "sf_echo") != "true" {
+					t.Errorf("bulk above %d: %s of %s is not marked", bulkAbove, header(rec, "ce_type"), header(rec, "ce_subject"))
+				}
+			}
+			if letters := s.lettersIn("sf.dlq"); len(changes) < 300 || len(letters) > 0 {
+				t.Errorf("bulk above %d: %d changes came back, letters %v", bulkAbove, len(changes), letters)
+			}
+			r.stop()
+		})
+	}
+}
