@@ -149,6 +149,7 @@ func TestRing_BadDaysOfTheOrg_EveryEchoIsMarked(t *testing.T) {
 			cfg.Writebacks = []bridge.Writeback{w}
 			r := s.start(cfg)
 			r.readyWithin(time.Minute)
+			want := make(map[string]string)
 			for i := range 40 {
 				switch path := []string{"/sobjects", "/composite", "/jobs/ingest"}[i%3]; i % 4 {
 				case 0:
@@ -164,7 +165,9 @@ func TestRing_BadDaysOfTheOrg_EveryEchoIsMarked(t *testing.T) {
 					}
 				}
 				for n := range 1 + i*7%60 {
-					s.put(produce, fmt.Sprintf("E-%d", n), fmt.Sprintf(`,"phone":"%d %d"`, i, n))
+					key, phone := fmt.Sprintf("E-%d", n), fmt.Sprintf("%d %d", i, n)
+					s.put(produce, key, fmt.Sprintf(`,"phone":%q`, phone))
+					want[key] = phone
 				}
 				time.Sleep(time.Duration(1+i%7) * 700 * time.Millisecond)
 			}
@@ -177,9 +180,14 @@ func TestRing_BadDaysOfTheOrg_EveryEchoIsMarked(t *testing.T) {
 					t.Errorf("bulk above %d: %s of %s is not marked", bulkAbove, header(rec, "ce_type"), header(rec, "ce_subject"))
 				}
 			}
-			if letters := s.lettersIn("sf.dlq"); len(changes) < 300 || len(letters) > 0 {
-				t.Errorf("bulk above %d: %d changes came back, letters %v", bulkAbove, len(changes), letters)
+			if letters := s.lettersIn("sf.dlq"); len(changes) < len(want) || len(letters) > 0 {
+				t.Errorf("bulk above %d: %d changes of %d rows came back, letters %v", bulkAbove, len(changes), len(want), letters)
 			}
+			s.eachAccount(func(rec *orgsim.Record) {
+				if key, phone := rec.Get("ERP_Id__c").Text(), rec.Get("Phone").Text(); phone != want[key] {
+					t.Errorf("bulk above %d: account %s has phone %s, want %s", bulkAbove, key, phone, want[key])
+				}
+			})
 			r.stop()
 		})
 	}
