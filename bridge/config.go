@@ -32,7 +32,7 @@ type Config struct {
 	SessionTimeout     time.Duration // after this silence a process loses its lanes to the others
 
 	Memory          int64         // bytes of records that wait for their transaction, whole process
-	WritebackMemory int64         // bytes of records read and not yet settled, whole process; all flows share it
+	WritebackMemory int64         // bytes of records read and not yet settled, with their rows, whole process; all flows share it
 	Retention       time.Duration // how long the org keeps events: 72 h
 	StartTimeout    time.Duration // how long a start waits for a side that does not answer
 	ShutdownTimeout time.Duration
@@ -109,7 +109,7 @@ func (c *Config) setDefaults() {
 		c.Memory = 16 << 20
 	}
 	if c.WritebackMemory == 0 {
-		c.WritebackMemory = 64 << 20
+		c.WritebackMemory = 128 << 20
 	}
 	if c.Topics.Prefix == "" {
 		c.Topics.Prefix = "sf"

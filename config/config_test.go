@@ -51,7 +51,7 @@ func TestParse_DefaultsFillIn(t *testing.T) {
 		{"from", c.Capture[0].From, config.Latest},
 		{"on_replay_expired", c.Capture[0].OnReplayExpired, config.Stop},
 		{"memory", c.Memory, config.Bytes(16 << 20)},
-		{"writeback_memory", c.WritebackMemory, config.Bytes(64 << 20)},
+		{"writeback_memory", c.WritebackMemory, config.Bytes(128 << 20)},
 		{"namespace", org.Namespace, ""},
 		{"api_reserve, api_scarce", []config.Percent{org.APIReserve, org.APIScarce}, []config.Percent{10, 25}},
 		{"echoes", c.Capture[0].Echoes, config.Mark},

@@ -135,7 +135,9 @@ func (cl *caller) notMade(b *batch) {
 func (cl *caller) settleAll(ctx context.Context, b *batch, verdicts []verdict) {
 	cl.rep.well = true
 	crashpoint.Here("writeback-before-settle")
+	pace := settlePace{c: cl.carrier}
 	for i, it := range b.items {
+		pace.next(ctx, it)
 		if b.op == rows.Insert && !it.unknown { // a job's results may leave it open
 			cl.notes.end([]*item{it}, verdicts[i].done != "")
 		}

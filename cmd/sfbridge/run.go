@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"os"
+	"runtime/debug"
+
+	"sfbridge/bridge"
 )
 
 type runCmd struct {
@@ -15,10 +19,22 @@ Example: sfbridge run -c bridge.yaml`
 }
 
 func (c *runCmd) Run(ctx context.Context, io streams) error {
-	b, err := c.open(io)
+	cfg, err := c.load(io)
+	if err != nil {
+		return err
+	}
+	b, err := bridge.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
+	if len(cfg.Writebacks) > 0 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(rowsGC)
+	}
 	return b.Run(ctx)
 }
+
+// rowsGC lets the garbage collector come round at half as much again as is in
+// use, in place of twice: rows that wait for a bulk job are all in use, so the
+// double would be what writeback_memory says twice over.
+const rowsGC = 50
