@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,6 +45,7 @@ func (s *settler) result(it *item, v verdict, api string, mergedIn *int64) {
 	s.met.outcome(v.done, &it.d.Record, now)
 	s.f.state.Moved()
 	if s.f.cfg.ResultsTopic == "" {
+		it.lighten()
 		it.d.Settle()
 		return
 	}
@@ -58,9 +60,19 @@ func (s *settler) result(it *item, v verdict, api string, mergedIn *int64) {
 	if row := it.own(); row != nil {
 		r.Operation, r.Key = string(row.Op), row.Key
 	}
-	it.d.Settle(kafka.Record{
-		Topic: s.f.cfg.ResultsTopic, Partition: kafka.AnyPartition, Key: resultKey(it.d.Key), Value: encode(&r), Time: now,
-	})
+	key := resultKey(it.d.Key)
+	it.lighten()
+	it.d.Settle(kafka.Record{Topic: s.f.cfg.ResultsTopic, Partition: kafka.AnyPartition, Key: key, Value: encode(&r), Time: now})
+}
+
+// lighten lets go of what a settled item needs no more: it lives on until all
+// of its call are settled, and until its outcome is committed.
+func (it *item) lighten() {
+	it.d.Key, it.d.Value, it.d.Headers = nil, nil, nil
+	if it.row != nil {
+		it.row.Values = nil
+	}
+	it.plain = nil
 }
 
 // longestKey is the longest key of a source record that its result has too: a
@@ -71,7 +83,7 @@ func resultKey(k []byte) []byte {
 	if len(k) > longestKey {
 		return nil
 	}
-	return k
+	return bytes.Clone(k) // it shares memory with all records that were fetched along with it
 }
 
 // skip settles a record that is not to be applied.
