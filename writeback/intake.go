@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"sfbridge/internal/backoff"
 	"sfbridge/internal/expression"
@@ -54,8 +58,30 @@ func (c *carrier) intake(ctx context.Context) error {
 	}
 }
 
-// items maps records. An error means that ctx ended.
+// items maps records, on all processors if there are many: a backlog is to go
+// with one job, which waits for the last of them. An error means that ctx ended.
 func (c *carrier) items(ctx context.Context, ds []*kafka.Delivery) ([]*item, error) {
+	parts := make([][]*item, max(1, min(runtime.GOMAXPROCS(0), len(ds)/aside)))
+	if len(parts) == 1 {
+		return c.itemsOf(ctx, ds)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for i := range parts {
+		g.Go(func() (err error) {
+			parts[i], err = c.itemsOf(gctx, ds[i*len(ds)/len(parts):(i+1)*len(ds)/len(parts)])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(parts...), nil
+}
+
+// aside is how many records are worth a goroutine.
+const aside = 64
+
+func (c *carrier) itemsOf(ctx context.Context, ds []*kafka.Delivery) ([]*item, error) {
 	items := make([]*item, 0, len(ds))
 	for _, d := range ds {
 		it := &item{d: d, retryOf: header(&d.Record, flow.HeaderRetryOf)}
@@ -130,6 +156,10 @@ func (c *carrier) mapRow(ctx context.Context, it *item) (why *refusal, err error
 				text: fmt.Sprintf("%s has no such field any more, or the integration user may not see it", it.target.object.Name),
 			}, nil
 		}
+		if c.f.cfg.Conflict == Overwrite {
+			row.Version = "" // nobody asks
+		}
+		pack(row)
 	}
 	it.row, it.plain = row, nil
 	return nil, nil

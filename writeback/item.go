@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"sfbridge/kafka"
@@ -101,4 +102,38 @@ func (e *callError) Unwrap() error { return e.err }
 // place is where a record stands, as headers and dead letters tell it.
 func place(topic string, partition int32, offset int64) string {
 	return fmt.Sprintf("%s/%d/%d", topic, partition, offset)
+}
+
+// pack puts all texts of a row into one: tens of thousands of rows wait at a
+// time, and each text of its own costs as much again in bookkeeping.
+func pack(r *rows.Row) {
+	n := len(r.Key)
+	for _, v := range r.Values {
+		n += len(v.Text)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteString(r.Key)
+	for _, v := range r.Values {
+		b.WriteString(v.Text)
+	}
+	all := b.String()
+	next := func(s string) string {
+		own := all[:len(s)]
+		all = all[len(s):]
+		return own
+	}
+	same := r.Identity == r.Key
+	r.Key = next(r.Key)
+	if same {
+		r.Identity = r.Key
+	}
+	for i := range r.Values {
+		v := &r.Values[i]
+		parent := v.Text == r.Parent
+		v.Text = next(v.Text)
+		if parent {
+			r.Parent = v.Text
+		}
+	}
 }
