@@ -181,11 +181,13 @@ var patience = backoff.Policy{Base: time.Second, Max: 30 * time.Second}
 // it from that, or that the job is gone.
 func (r *jobRun) wait(ctx context.Context) (*bulk.Job, error) {
 	for attempt := 1; ; attempt++ {
-		wait := r.f.cfg.Bulk.Wait
+		var job *bulk.Job
+		var err error
 		if attempt == 1 {
-			wait = r.f.cfg.Bulk.WaitNew
+			job, err = r.f.cfg.Bulk.WaitNew(ctx, bulk.Ingest, r.id, r.up.written())
+		} else {
+			job, err = r.f.cfg.Bulk.Wait(ctx, bulk.Ingest, r.id)
 		}
-		job, err := wait(ctx, bulk.Ingest, r.id)
 		if _, failed := errors.AsType[*bulk.JobError](err); err == nil || failed {
 			return job, nil
 		}

@@ -18,26 +18,24 @@ var ErrNeverClosed = errors.New("the job was never closed and has done nothing: 
 // failed or was aborted is returned with a *JobError. Polls that fail in a way
 // that may pass are made again for as long as ctx lasts.
 func (c *Client) Wait(ctx context.Context, kind Kind, id string) (*Job, error) {
-	return c.poll(ctx, kind, id, time.Now())
+	return c.poll(ctx, kind, id, time.Now(), 0)
 }
 
-// WaitNew is Wait for a job that has just begun: a first poll at once would be
-// a call for nothing.
-func (c *Client) WaitNew(ctx context.Context, kind Kind, id string) (*Job, error) {
+// WaitNew is Wait for a job of so many rows that has just begun: a first poll at
+// once would be a call for nothing.
+func (c *Client) WaitNew(ctx context.Context, kind Kind, id string, rows int) (*Job, error) {
 	began := time.Now()
 	if err := c.pause(ctx, id, c.cfg.FirstPoll); err != nil {
 		return nil, err
 	}
-	return c.poll(ctx, kind, id, began)
+	return c.poll(ctx, kind, id, began, rows)
 }
 
-// poll asks for a job until it ends, each time after a quarter of the time that
-// it has been waited for: an end is seen late by no more than that, and a job of
-// an hour costs some forty calls.
-func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time) (*Job, error) {
+// poll asks for a job until it ends, in the times that nextPoll says.
+func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time, rows int) (*Job, error) {
 	for {
 		job, err := c.Get(ctx, kind, id)
-		wait := min(max(time.Since(began)/4, c.cfg.FirstPoll), c.cfg.LastPoll)
+		wait := min(max(nextPoll(time.Since(began), job, rows), c.cfg.FirstPoll), c.cfg.LastPoll)
 		switch {
 		case err != nil && (!salesforce.Retryable(err) || ctx.Err() != nil):
 			return nil, err
@@ -53,6 +51,19 @@ func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time
 			return nil, err
 		}
 	}
+}
+
+// nextPoll is how long to wait for the next poll of a job that was begun some
+// time ago. A job that tells how many of its rows are done is asked again when it
+// should be done, or after as long again if that is sooner; any other after a
+// quarter of the time: its end is seen late by no more than that, and a job
+// of an hour costs some forty calls.
+func nextPoll(since time.Duration, job *Job, rows int) time.Duration {
+	if job == nil || job.Processed <= 0 || job.Processed >= rows {
+		return since / 4
+	}
+	left := time.Duration(float64(since) * float64(rows-job.Processed) / float64(job.Processed))
+	return min(left, since)
 }
 
 func (c *Client) pause(ctx context.Context, id string, wait time.Duration) error {
