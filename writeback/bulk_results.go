@@ -15,6 +15,9 @@ import (
 func (r *jobRun) harvest(job *bulk.Job) []verdict {
 	ctx := r.last
 	h := &harvest{jobRun: r, job: job, out: r.up.verdicts(), index: r.index()}
+	if job.State == bulk.JobComplete && job.Failed == 0 && job.Processed >= r.up.written() {
+		h.lighten()
+	}
 	succeeded := h.gather(ctx, bulk.Succeeded, job.Processed-job.Failed)
 	failed := h.gather(ctx, bulk.FailedRows, job.Failed)
 	if left := r.up.written() - h.told; left > 0 && r.b.op == rows.Insert {
@@ -25,6 +28,17 @@ func (r *jobRun) harvest(job *bulk.Job) []verdict {
 		r.f.judgeJob(job, h.done, h.told)
 	}
 	return h.out
+}
+
+// lighten lets go of the values of rows that the job says are all written: they
+// are a third of what a job holds, while its results come in. A row that is not
+// among the results after all is mapped anew, as its missing target says.
+func (h *harvest) lighten() {
+	for i, it := range h.b.items {
+		if h.out[i].err == nil {
+			it.row.Values, it.target = nil, nil
+		}
+	}
 }
 
 // index finds rows by the column that tells them apart. The order of results is

@@ -35,7 +35,7 @@ func (c *Client) WaitNew(ctx context.Context, kind Kind, id string, rows int) (*
 func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time, rows int) (*Job, error) {
 	for {
 		job, err := c.Get(ctx, kind, id)
-		wait := min(max(nextPoll(time.Since(began), job, rows), c.cfg.FirstPoll), c.cfg.LastPoll)
+		wait := min(c.nextPoll(time.Since(began), job, rows), c.cfg.LastPoll)
 		switch {
 		case err != nil && (!salesforce.Retryable(err) || ctx.Err() != nil):
 			return nil, err
@@ -58,12 +58,12 @@ func (c *Client) poll(ctx context.Context, kind Kind, id string, began time.Time
 // should be done, or after as long again if that is sooner; any other after a
 // quarter of the time: its end is seen late by no more than that, and a job
 // of an hour costs some forty calls.
-func nextPoll(since time.Duration, job *Job, rows int) time.Duration {
+func (c *Client) nextPoll(since time.Duration, job *Job, rows int) time.Duration {
 	if job == nil || job.Processed <= 0 || job.Processed >= rows {
-		return since / 4
+		return max(since/4, c.cfg.FirstPoll)
 	}
 	left := time.Duration(float64(since) * float64(rows-job.Processed) / float64(job.Processed))
-	return min(left, since)
+	return max(min(left, since), c.cfg.FirstPoll/4)
 }
 
 func (c *Client) pause(ctx context.Context, id string, wait time.Duration) error {
