@@ -408,4 +408,4 @@ func writes(b *batch) iter.Seq[echo.Write] {
 	}
 }
 
-var _ noter = (*kafka.Share)(nil)
+var _ share = (*kafka.Share)(nil)

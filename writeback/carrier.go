@@ -12,12 +12,24 @@ import (
 	"sfbridge/kafka"
 )
 
+// share is what a carrier needs of a *kafka.Share.
+type share interface {
+	noter
+	Poll(ctx context.Context) ([]*kafka.Delivery, error)
+	Notes() map[kafka.TopicPartition]string
+	Held() bool
+	Done() <-chan struct{}
+	Err() error
+	Trouble() error
+	Close(ctx context.Context) error
+}
+
 // carrier carries one share of the topic: an intake goroutine maps records, the
 // goroutine of run owns all that waits and says what is called when, and each
 // call has a goroutine of its own.
 type carrier struct {
 	f       *Flow
-	share   *kafka.Share
+	share   share
 	notes   *notebook
 	before  map[kafka.TopicPartition]note // of the owner before
 	settler *settler
@@ -45,7 +57,7 @@ type carrier struct {
 	atDoor   atomic.Int64           // records in the hands of the intake
 }
 
-func (f *Flow) newCarrier(s *kafka.Share) *carrier {
+func (f *Flow) newCarrier(s share) *carrier {
 	c := &carrier{
 		f: f, share: s, notes: newNotebook(s), met: f.met, settler: newSettler(f),
 		sched: newScheduler(&f.cfg), pace: newPace(f.cfg.InFlight),

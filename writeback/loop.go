@@ -233,12 +233,12 @@ func (c *carrier) look(ctx context.Context, now time.Time) time.Time {
 // tell makes the flow's state what it is.
 func (c *carrier) tell(now time.Time) {
 	state, reason, until := flow.Running, "", time.Time{}
-	a := c.allowance()
+	a, kafka := c.allowance(), c.share.Trouble()
 	switch text := c.troubled.Load(); {
 	case text != nil:
 		state, reason = flow.BackingOff, *text
-	case c.share.Trouble() != nil:
-		state, reason = flow.BackingOff, "kafka: "+c.share.Trouble().Error()
+	case kafka != nil:
+		state, reason = flow.BackingOff, "kafka: "+kafka.Error()
 	case c.pace.fails > 0 && (c.sched.waiting > 0 || now.Before(c.pace.until)):
 		state, reason, until = flow.BackingOff, c.pace.reason, c.pace.until
 		if c.pace.limit {
