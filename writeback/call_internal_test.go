@@ -22,6 +22,7 @@ func (s *fadingShare) Held() bool {
 	s.held--
 	return s.held >= 0
 }
+
 func (s *fadingShare) Poll(context.Context) ([]*kafka.Delivery, error) {
 	return nil, kafka.ErrShareOver
 }

@@ -340,8 +340,13 @@ func TestScheduler_AnotherOperationOnARow_WaitsForTheCommit(t *testing.T) {
 		first, then rows.Operation
 		waits       bool
 	}{
-		{rows.Upsert, rows.Upsert, false}, {rows.Upsert, rows.Update, false}, {rows.Insert, rows.Upsert, false},
-		{rows.Upsert, rows.Delete, true}, {rows.Delete, rows.Upsert, true}, {rows.Update, rows.Upsert, true}, {rows.Delete, rows.Insert, true},
+		{rows.Upsert, rows.Upsert, false},
+		{rows.Upsert, rows.Update, false},
+		{rows.Insert, rows.Upsert, false},
+		{rows.Upsert, rows.Delete, true},
+		{rows.Delete, rows.Upsert, true},
+		{rows.Update, rows.Upsert, true},
+		{rows.Delete, rows.Insert, true},
 	} {
 		w := newWorld(t, 1)
 		older, newer := upsertOf("a", 0), upsertOf("a", 1)
