@@ -34,7 +34,7 @@ func (c *runCmd) Run(ctx context.Context, io streams) error {
 	return b.Run(ctx)
 }
 
-// rowsGC lets the garbage collector come round at half as much again as is in
-// use, in place of twice: rows that wait for a bulk job are all in use, so the
-// double would be what writeback_memory says twice over.
-const rowsGC = 50
+// rowsGC lets the garbage collector come round when a third more than what is
+// in use has come together, in place of twice as much: rows that wait for a bulk
+// job are all in use, so the usual would be writeback_memory twice over.
+const rowsGC = 33
