@@ -73,10 +73,11 @@ func (b *Bridge) buildWriteback(w *Writeback, reg prometheus.Registerer) error {
 	o := b.orgs[w.Org]
 	names := b.cfg.writebackNames(w)
 	out := &outbound{names: names, retryable: writeback.Retryable, log: b.log.With("flow", names.flow)}
+	memory, window := b.cfg.memory(w.BulkAbove >= 0)
 	rc := w.Rows
 	rc.Namespace, rc.Object = o.cfg.Namespace, o.cfg.Namespace.Name(rc.Object)
 	wf, err := writeback.New(writeback.Config{
-		Name: names.flow, Org: w.Org, Rows: rc, Consumer: b.consumer(names, w.Latest, w.BulkAbove >= 0), Format: w.Format,
+		Name: names.flow, Org: w.Org, Rows: rc, Consumer: b.consumer(names, w.Latest, window), Format: w.Format, Memory: memory,
 		ResultsTopic: b.cfg.results(w.NoResults), DeadLetterTopic: b.cfg.deadLetterTopic(),
 		Conflict: w.Conflict, VersionField: o.cfg.Namespace.Name(w.VersionField), ApplyEchoes: w.ApplyEchoes,
 		BulkAbove: w.BulkAbove, InFlight: w.InFlight, MaxWait: w.MaxWait, Attempts: w.Attempts,
@@ -97,9 +98,10 @@ func (b *Bridge) buildWriteback(w *Writeback, reg prometheus.Registerer) error {
 func (b *Bridge) buildPublish(p *Publish, reg prometheus.Registerer) error {
 	o := b.orgs[p.Org]
 	names := b.cfg.publishNames(p)
+	_, window := b.cfg.memory(false)
 	out := &outbound{names: names, retryable: publish.Retryable, log: b.log.With("flow", names.flow)}
 	pf, err := publish.New(publish.Config{
-		Name: names.flow, Org: p.Org, Event: o.cfg.Namespace.Name(p.Event), Consumer: b.consumer(names, p.Latest, false),
+		Name: names.flow, Org: p.Org, Event: o.cfg.Namespace.Name(p.Event), Consumer: b.consumer(names, p.Latest, window),
 		Format: p.Format, Fields: p.Fields, IgnoreUnmapped: p.IgnoreUnmapped, ID: p.ID,
 		ResultsTopic: b.cfg.results(p.NoResults), DeadLetterTopic: b.cfg.deadLetterTopic(), Drain: b.cfg.drain(),
 		Kafka: b.kafka, Decoder: b.decoder, PubSub: o.pubsub, Schemas: o.codecs, API: o.rest, DeadLettered: b.deadLettered,
@@ -116,30 +118,30 @@ func (b *Bridge) buildPublish(p *Publish, reg prometheus.Registerer) error {
 // deadLettered counts a record that became a dead letter.
 func (b *Bridge) deadLettered(reason string) { b.metrics.deadLetters.WithLabelValues(reason).Inc() }
 
-// rowCost is what a record that waits takes in memory beside its own bytes: the
-// row that it becomes, and its place among the others, take about twice as much
-// again (116 MB for 100,000 customers of 200 bytes in eight fields).
-const rowCost = 3
+// A flow that makes no bulk jobs has enough in hand for a few calls of 200 rows;
+// more waits in Kafka.
+const (
+	smallMemory = 24 << 20
+	smallWindow = 8 << 20
+)
 
-// smallWindow is enough for calls of 200 rows, of which a few are under way. More
-// waits in Kafka, unless a bulk job is to take it.
-const smallWindow = 8 << 20
-
-// window is how many bytes of records a flow may have in hand.
-func (c *Config) window(bulk bool) int64 {
-	share := c.WritebackMemory / int64(len(c.Writebacks)+len(c.Publishes)) / rowCost
+// memory is how many bytes a flow's records may take together with the rows
+// that they become, and how many of them the records alone.
+func (c *Config) memory(bulk bool) (all, window int64) {
+	all = c.WritebackMemory / int64(len(c.Writebacks)+len(c.Publishes))
+	window = all / 2
 	if !bulk {
-		share = min(share, smallWindow)
+		all, window = min(all, smallMemory), min(window, smallWindow)
 	}
-	return max(1<<20, share)
+	return max(1<<20, all), max(1<<20, window)
 }
 
 // consumer says how a flow takes part in its group.
-func (b *Bridge) consumer(n flowNames, latest, bulk bool) kafka.ConsumerConfig {
+func (b *Bridge) consumer(n flowNames, latest bool, window int64) kafka.ConsumerConfig {
 	cfg := &b.cfg
 	c := kafka.ConsumerConfig{
 		Group: n.group, Topic: n.topic, With: []string{n.retry}, Start: kafka.EarliestOffset,
-		Window:   cfg.window(bulk),
+		Window:   window,
 		UserData: b.identity(), SessionTimeout: cfg.SessionTimeout, TransactionTimeout: cfg.TransactionTimeout,
 		// A member may finish its calls before it comes back to the group.
 		RebalanceTimeout: max(time.Minute, cfg.drain()+30*time.Second),

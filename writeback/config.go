@@ -24,6 +24,7 @@ type Config struct {
 	Rows     rows.Config
 	Consumer kafka.ConsumerConfig // topic, group, retry topic under With, transactional ids
 	Format   schemas.Format
+	Memory   int64 // bytes that records and rows without an outcome may take; 0: as many as Consumer.Window lets in
 
 	ResultsTopic    string // "" writes no results
 	DeadLetterTopic string

@@ -41,6 +41,9 @@ func (c *carrier) intake(ctx context.Context) error {
 		for len(ds) > 0 {
 			c.atDoor.Store(int64(len(ds)))
 			n := min(handful, len(ds))
+			if c.settler.room.wait(ctx) != nil {
+				return nil
+			}
 			items, err := c.items(ctx, ds[:n])
 			if err != nil {
 				return err
@@ -90,6 +93,7 @@ func (c *carrier) itemsOf(ctx context.Context, ds []*kafka.Delivery) ([]*item, e
 			return nil, err
 		}
 		if wanted {
+			c.settler.room.take(it)
 			items = append(items, it)
 		}
 	}

@@ -18,6 +18,7 @@ type item struct {
 	row      *rows.Row
 	retryOf  string // topic/partition/offset, of a record that a dead letter was made of
 	attempts int
+	size     int32 // bytes that the room counts for it
 	arrived  time.Time
 	id       string // record id, once looked up or known
 	// unknown marks a row whose insert may have been made already: look it up

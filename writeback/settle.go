@@ -16,14 +16,23 @@ import (
 // settler turns what became of records into the records that tell it: one for
 // each, in the results topic or among the dead letters.
 type settler struct {
-	f   *Flow
-	met *metrics
+	f    *Flow
+	met  *metrics
+	room *room
 
 	mu   sync.Mutex // guards told
 	told map[string]told
 }
 
-func newSettler(f *Flow) *settler { return &settler{f: f, met: f.met, told: map[string]told{}} }
+func newSettler(f *Flow) *settler {
+	return &settler{f: f, met: f.met, room: newRoom(f.cfg.Memory), told: map[string]told{}}
+}
+
+// settle gives a record its outcome, and its room back.
+func (s *settler) settle(it *item, outcome ...kafka.Record) {
+	s.room.give(it)
+	it.d.Settle(outcome...)
+}
 
 // source says where a delivered record stood.
 func source(r *kafka.Record) flow.Source {
@@ -46,7 +55,7 @@ func (s *settler) result(it *item, v verdict, api string, mergedIn *int64) {
 	s.f.state.Moved()
 	if s.f.cfg.ResultsTopic == "" {
 		it.lighten()
-		it.d.Settle()
+		s.settle(it)
 		return
 	}
 	r := flow.Result{
@@ -62,7 +71,7 @@ func (s *settler) result(it *item, v verdict, api string, mergedIn *int64) {
 	}
 	key := resultKey(it.d.Key)
 	it.lighten()
-	it.d.Settle(kafka.Record{Topic: s.f.cfg.ResultsTopic, Partition: kafka.AnyPartition, Key: key, Value: encode(&r), Time: now})
+	s.settle(it, kafka.Record{Topic: s.f.cfg.ResultsTopic, Partition: kafka.AnyPartition, Key: key, Value: encode(&r), Time: now})
 }
 
 // lighten lets go of what a settled item needs no more: it lives on until all
@@ -111,7 +120,7 @@ func (s *settler) letter(ctx context.Context, it *item, r *refusal) error {
 	if err != nil {
 		return err
 	}
-	it.d.Settle(rec)
+	s.settle(it, rec)
 	s.met.outcome(flow.DeadLetter, &it.d.Record, now)
 	s.f.state.Moved()
 	if s.f.cfg.DeadLettered != nil {
