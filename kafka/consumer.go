@@ -39,7 +39,7 @@ type ConsumerConfig struct {
 	// OnLost is what to do when the committed offset is gone. Default LostStop.
 	OnLost OnLost
 	// Window is how many bytes of records may be delivered and not yet committed, over all partitions of the share.
-	// Default 16 MiB. One record is always delivered. Beside it, each partition holds one answer of a broker, of a
+	// Default 16 MiB. One record is always delivered. Beside it, each partition holds two answers of a broker, of a
 	// quarter of the window over all partitions, at least 64 KiB each.
 	Window int64
 

@@ -83,7 +83,7 @@ func (l *ledger) begin(ctx context.Context) error {
 		}
 	}
 	l.next = l.committed
-	size := l.share.cfg.Window / 4 / int64(len(l.share.ledgers))
+	size := l.share.cfg.Window / 8 / int64(len(l.share.ledgers))
 	l.reader = &Reader{client: l.share.client, tp: topicPartition{l.Topic, l.Partition}}
 	l.reader.cfg.MaxBytes = int(min(max(size, minShareFetch), maxShareFetch))
 	l.reader.offset.Store(l.next)
@@ -91,14 +91,17 @@ func (l *ledger) begin(ctx context.Context) error {
 	return nil
 }
 
-// follow reads the partition until the share is over. It fetches when what it fetched before has been delivered.
+// follow reads the partition until the share is over. While what it fetched is being delivered it fetches once more.
 func (l *ledger) follow() {
 	s := l.share
 	ctx := s.reading
 	var wait *waiter // since the first of failures in a row
 	var stuck stuckWatch
+	up := false                  // records are up for delivery
+	patience := time.Duration(0) // the first answer tells how much there is, and is not to wait for more
 	for ctx.Err() == nil {
-		recs, err := l.reader.once(ctx, shareFetchWait)
+		recs, err := l.reader.once(ctx, patience)
+		patience = shareFetchWait
 		switch gone, isGone := errors.AsType[*OffsetError](err); {
 		case ctx.Err() != nil:
 			return
@@ -113,15 +116,16 @@ func (l *ledger) follow() {
 			l.notRead(ctx, wait, err)
 		default:
 			wait = nil
+			if up && len(recs) > 0 {
+				select {
+				case <-l.drained:
+				case <-ctx.Done():
+					return
+				}
+			}
+			up = up || len(recs) > 0
 			l.fetched(recs)
 			stuck.look(ctx, l)
-		}
-		if len(recs) == 0 {
-			continue
-		}
-		select {
-		case <-l.drained:
-		case <-ctx.Done():
 		}
 	}
 }
