@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -243,11 +244,7 @@ func (a *anything) record() *kgo.Record {
 	}
 	doc := map[string]any{"id": key}
 	next := map[string]string{"Name": fmt.Sprintf("Name %d", a.rng.IntN(1000)), "Phone": "", "Tier__c": "", "Score__c": ""}
-	if row != nil {
-		for f, v := range row {
-			next[f] = v
-		}
-	}
+	maps.Copy(next, row)
 	op := "upsert"
 	if a.rng.IntN(5) == 0 {
 		op = []string{"insert", "update"}[a.rng.IntN(2)]
