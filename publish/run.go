@@ -52,7 +52,7 @@ func (f *Flow) run(ctx context.Context) error {
 		return err
 	}
 	defer pub.Close()
-	defer f.metrics.lag.watch(f)()
+	defer f.metrics.lag.Watch(f.cfg.Name, f.cfg.Consumer.Topic, f.partitions)()
 	defer f.lookNowAndThen(ctx)()
 	for {
 		f.state.Set(flow.Waiting, "", time.Time{})

@@ -99,7 +99,7 @@ func (f *Flow) Run(ctx context.Context) (err error) {
 		return ended(ctx, err)
 	}
 	defer consumer.Close()
-	defer f.met.lag.watch(f)()
+	defer f.met.lag.Watch(f.cfg.Name, f.cfg.Consumer.Topic, f.partitions)()
 	for {
 		f.setState(flow.Waiting, "")
 		share, err := consumer.Next(ctx)

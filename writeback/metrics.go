@@ -1,8 +1,6 @@
 package writeback
 
 import (
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +20,7 @@ type metrics struct {
 	rows     *prometheus.HistogramVec
 	retries  *prometheus.CounterVec
 	inFlight prometheus.Gauge
-	lag      *lagCollector
+	lag      *flow.Lags
 }
 
 func newMetrics(reg prometheus.Registerer, name string) *metrics {
@@ -48,7 +46,7 @@ func newMetrics(reg prometheus.Registerer, name string) *metrics {
 		inFlight: metric.Register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sfbridge_writeback_in_flight", Help: "Rows in calls that are under way.",
 		}, []string{"flow"})).WithLabelValues(name),
-		lag: metric.Register(reg, newLagCollector()),
+		lag: metric.Register(reg, flow.NewLags("sfbridge_writeback_lag_records", "sfbridge_writeback_lag_seconds")),
 	}
 }
 
@@ -64,63 +62,3 @@ func (m *metrics) called(b *batch) {
 }
 
 func (m *metrics) retry(reason string) { m.retries.WithLabelValues(m.name, reason).Inc() }
-
-// lagCollector tells at each scrape how far the running flows are behind.
-type lagCollector struct {
-	records, seconds *prometheus.Desc
-
-	mu    sync.Mutex // guards flows
-	flows map[*Flow]struct{}
-}
-
-func newLagCollector() *lagCollector {
-	return &lagCollector{
-		records: prometheus.NewDesc("sfbridge_writeback_lag_records",
-			"Offsets between the first record without a committed outcome and the end of the partition.", []string{"flow", "partition"}, nil),
-		seconds: prometheus.NewDesc("sfbridge_writeback_lag_seconds",
-			"Age of the oldest record without a committed outcome; 0 when there is none.", []string{"flow"}, nil),
-		flows: map[*Flow]struct{}{},
-	}
-}
-
-func (c *lagCollector) watch(f *Flow) (stop func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.flows[f] = struct{}{}
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.flows, f)
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (c *lagCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.records; ch <- c.seconds }
-
-// Collect implements prometheus.Collector.
-func (c *lagCollector) Collect(ch chan<- prometheus.Metric) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for f := range c.flows {
-		lag, age := behind(f.partitions(), f.cfg.Consumer.Topic, time.Now())
-		for p, n := range lag {
-			ch <- prometheus.MustNewConstMetric(c.records, prometheus.GaugeValue, float64(n), f.cfg.Name, strconv.Itoa(int(p)))
-		}
-		ch <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, age.Seconds(), f.cfg.Name)
-	}
-}
-
-// behind sums up how far partitions of the topic are behind; the age counts
-// retried records as well.
-func behind(ps []flow.Partition, topic string, now time.Time) (lag map[int32]int64, age time.Duration) {
-	lag = map[int32]int64{}
-	for _, p := range ps {
-		if p.Topic == topic {
-			lag[p.Partition] = p.Lag
-		}
-		if !p.Oldest.IsZero() {
-			age = max(age, now.Sub(p.Oldest))
-		}
-	}
-	return lag, age
-}

@@ -115,6 +115,7 @@ func (a *anything) config() bridge.Config {
 	cfg.Logger, cfg.SessionTimeout = a.log, 10*time.Second
 	cfg.Writebacks = []bridge.Writeback{{
 		Topic: anythingTopic, Org: sandbox.OrgName, BulkAbove: 30, InFlight: 3,
+		Attempts: 1000, // no lock lasts for so long, so none makes a dead letter
 		Rows: rows.Config{
 			Object: "Account", ExternalID: "ERP_Id__c", Operation: rows.Upsert, OperationFrom: "op",
 			Fields: map[string]string{"ERP_Id__c": "id", "Name": "name", "Phone": "phone", "Tier__c": "tier", "Score__c": "score"},
