@@ -20,9 +20,9 @@ import (
 
 // The paths into an org that the bridge shares with other clients, and what
 // each needs in the configuration.
-var writePaths = []struct{ name, setting string }{
-	{"collections", "bulk_above: 0"},
-	{"bulk", "bulk_above: 2000"},
+var writePaths = []struct{ name, setting, calls string }{
+	{"collections", "bulk_above: 0", "as few: one for 200 rows, and one that describes the object"},
+	{"bulk", "bulk_above: 2000", "fewer than both"},
 }
 
 const writeFlow = `writeback:
@@ -69,7 +69,7 @@ func (b *bench) write(ctx context.Context) error {
 		}
 		rows := float64(b.upserts)
 		figure("records a second", "more than both", func(l load) float64 { return rows / l.seconds }, "%.0f")
-		figure("API calls per 1,000 records", "fewer than both", func(l load) float64 { return float64(l.calls) / rows * 1000 }, "%.2f")
+		figure("API calls per 1,000 records", path.calls, func(l load) float64 { return float64(l.calls) / rows * 1000 }, "%.2f")
 		figure("peak memory in MiB", "less than both", func(l load) float64 { return float64(l.RSS) / (1 << 20) }, "%.0f")
 	}
 	return b.writeLatency(ctx)
