@@ -28,13 +28,27 @@ func (c *runCmd) Run(ctx context.Context, io streams) error {
 		return err
 	}
 	defer b.Close()
-	if len(cfg.Writebacks) > 0 && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(rowsGC)
+	if len(cfg.Writebacks) > 0 {
+		boundMemory(&cfg)
 	}
 	return b.Run(ctx)
 }
 
-// rowsGC lets the garbage collector come round when a third more than what is
-// in use has come together, in place of twice as much: rows that wait for a bulk
-// job are all in use, so the usual would be writeback_memory twice over.
-const rowsGC = 33
+// boundMemory makes the garbage collector work harder where rows wait for a bulk
+// job: they are all in use, so the usual double would be writeback_memory twice
+// over. It comes round at half as much again as is in use, and sooner near a
+// limit, which leaves room for what else the program holds. GOGC and GOMEMLIMIT
+// have the last word.
+func boundMemory(cfg *bridge.Config) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limit := 64<<20 + cfg.WritebackMemory
+	if len(cfg.Captures) > 0 {
+		limit += 32<<20 + 2*cfg.Memory
+	}
+	debug.SetMemoryLimit(limit)
+}
