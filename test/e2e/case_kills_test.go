@@ -17,16 +17,22 @@ import (
 // have bad moments too. SFBRIDGE_TEST_SEED runs one seed, SFBRIDGE_TEST_SEEDS
 // so many.
 func TestKills_AtRandomMoments_EveryChangeOnce(t *testing.T) {
-	first, n := uint64(1), uint64(6)
+	first, n := seeds()
+	for seed := first; seed < first+n; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { kills(t, seed) })
+	}
+}
+
+// seeds says which to run: the first and how many.
+func seeds() (first, n uint64) {
+	first, n = 1, 6
 	if text := os.Getenv("SFBRIDGE_TEST_SEED"); text != "" {
 		first, _ = strconv.ParseUint(text, 10, 64)
 		n = 1
 	} else if text := os.Getenv("SFBRIDGE_TEST_SEEDS"); text != "" {
 		n, _ = strconv.ParseUint(text, 10, 64)
 	}
-	for seed := first; seed < first+n; seed++ {
-		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { kills(t, seed) })
-	}
+	return first, n
 }
 
 func kills(t *testing.T, seed uint64) {

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,13 +34,7 @@ import (
 // each record has one outcome, and no call carried a row twice.
 // SFBRIDGE_TEST_SEED runs one seed, SFBRIDGE_TEST_SEEDS so many.
 func TestWriteback_AnyRecordsAnyFaultsAnyKills_RowsAreAsWrittenLast(t *testing.T) {
-	first, n := uint64(1), uint64(6)
-	if text := os.Getenv("SFBRIDGE_TEST_SEED"); text != "" {
-		first, _ = strconv.ParseUint(text, 10, 64)
-		n = 1
-	} else if text := os.Getenv("SFBRIDGE_TEST_SEEDS"); text != "" {
-		n, _ = strconv.ParseUint(text, 10, 64)
-	}
+	first, n := seeds()
 	calls := make(map[string]int)
 	for seed := first; seed < first+n; seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { writeAnything(t, seed, calls) })
