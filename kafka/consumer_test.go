@@ -123,6 +123,9 @@ func TestConsumer_Settled_OutcomesAndOffsetTogether(t *testing.T) {
 		if n := len(cluster.ReadCommitted(t, "out")); n != 10 || groupOffset(t, c, "in", 0) != 10 {
 			t.Errorf("%d outcomes, offset %d", n, groupOffset(t, c, "in", 0))
 		}
+		if n := s.Delivered(); n != 10 {
+			t.Errorf("%d records count as delivered", n)
+		}
 		if p := s.Positions()[0]; p.Committed != 10 || p.Next != 10 || p.Stable != 10 || p.Lag() != 0 || !p.Oldest.IsZero() {
 			t.Errorf("position %+v", p)
 		}

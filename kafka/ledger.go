@@ -282,6 +282,7 @@ func (s *Share) Poll(ctx context.Context) ([]*Delivery, error) {
 
 // take moves fetched records into their consumer's hands as far as the window has room.
 func (s *Share) take() (ds []*Delivery) {
+	defer func() { s.delivered += int64(len(ds)) }()
 	for i := range s.ledgers {
 		at := (s.turn + i) % len(s.ledgers)
 		l := s.ledgers[at]

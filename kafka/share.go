@@ -40,15 +40,16 @@ type Share struct {
 	work    sync.WaitGroup
 	stopped chan struct{} // closed when all goroutines of the share have ended
 
-	mu       sync.Mutex // guards what follows, and the ledgers
-	over     bool
-	err      error
-	gone     bool // for another reason than a rebalance
-	closing  bool
-	used     int64 // bytes delivered and not committed
-	turn     int   // ledger that Poll begins with
-	lost     error // a position that is gone
-	leftover error // what Close has to tell
+	mu        sync.Mutex // guards what follows, and the ledgers
+	over      bool
+	err       error
+	gone      bool // for another reason than a rebalance
+	closing   bool
+	used      int64 // bytes delivered and not committed
+	delivered int64 // records
+	turn      int   // ledger that Poll begins with
+	lost      error // a position that is gone
+	leftover  error // what Close has to tell
 }
 
 // open takes possession of a generation's partitions: it fences whoever had them before, and then reads how far that one got.
@@ -347,6 +348,14 @@ func (s *Share) Positions() []SharePosition {
 		ps = append(ps, p)
 	}
 	return ps
+}
+
+// Delivered is how many records Poll has returned so far. What Positions told before is either counted in it, or still
+// behind Next.
+func (s *Share) Delivered() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.delivered
 }
 
 // signal leaves a token, unless one lies there already.

@@ -18,6 +18,8 @@ type fadingShare struct {
 	held int
 }
 
+func (s *fadingShare) Delivered() int64 { return 0 }
+
 func (s *fadingShare) Held() bool {
 	s.held--
 	return s.held >= 0

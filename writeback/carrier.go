@@ -16,6 +16,7 @@ import (
 type share interface {
 	noter
 	Poll(ctx context.Context) ([]*kafka.Delivery, error)
+	Delivered() int64
 	Notes() map[kafka.TopicPartition]string
 	Held() bool
 	Done() <-chan struct{}
@@ -54,7 +55,7 @@ type carrier struct {
 	lastWell atomic.Int64           // when a row was written, in Unix nanoseconds
 	troubled atomic.Pointer[string] // what the intake waits for
 	inFlight atomic.Int64           // rows in calls
-	atDoor   atomic.Int64           // records in the hands of the intake
+	handed   atomic.Int64           // records that the intake is done with
 }
 
 func (f *Flow) newCarrier(s share) *carrier {

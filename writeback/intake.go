@@ -35,11 +35,12 @@ func (c *carrier) intake(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		polled := len(ds)
 		if ds, err = c.withoutSuperseded(ctx, ds); err != nil {
 			return err
 		}
+		c.handed.Add(int64(polled - len(ds)))
 		for len(ds) > 0 {
-			c.atDoor.Store(int64(len(ds)))
 			n := min(handful, len(ds))
 			if c.settler.room.wait(ctx) != nil {
 				return nil
@@ -48,16 +49,15 @@ func (c *carrier) intake(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if ds = ds[n:]; len(items) == 0 {
-				continue
+			if ds = ds[n:]; len(items) > 0 {
+				select {
+				case c.arrivals <- items:
+				case <-ctx.Done():
+					return nil
+				}
 			}
-			select {
-			case c.arrivals <- items:
-			case <-ctx.Done():
-				return nil
-			}
+			c.handed.Add(int64(n))
 		}
-		c.atDoor.Store(0)
 	}
 }
 

@@ -197,14 +197,14 @@ const firstLook = time.Second
 // more is how many records are about to come: those in the hands of the intake,
 // and those in Kafka, if that is known already.
 func (c *carrier) more() (n int64, known bool) {
-	n, known = c.atDoor.Load(), true
+	known = true
 	for _, at := range c.share.Positions() {
 		known = known && at.Stable >= 0
 		if gap := at.Stable - at.Next; gap > markers {
 			n += gap
 		}
 	}
-	return n, known
+	return n + c.share.Delivered() - c.handed.Load(), known // asked last: what was delivered meanwhile counts twice, not never
 }
 
 // look asks the org for its limits while nothing else is called, so that the
