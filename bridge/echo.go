@@ -10,13 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sfbridge/event"
+	"sfbridge/internal/flow"
 	"sfbridge/kafka"
 	"sfbridge/schemas"
 	"sfbridge/writeback/echo"
 )
 
 // headerEcho marks a change that this bridge itself made.
-const headerEcho = "sf_echo"
+const headerEcho = flow.HeaderEcho
 
 var echoTrue = []byte("true")
 

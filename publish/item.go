@@ -111,14 +111,14 @@ func (c *carrier) input(ctx context.Context, rec *kafka.Record) (*expression.Inp
 		}
 	}
 	var err error
-	if in.Value, err = c.decode(ctx, rec.Value, c.f.cfg.Format); err != nil {
+	if in.Value, err = c.ask(ctx, rec.Value, c.f.cfg.Decoder.Decode); err != nil {
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
 		return nil, &refusal{reason: flow.Undecodable, text: err.Error()}, nil
 	}
 	if c.f.needsKey() {
-		if in.Key, err = c.key(ctx, rec.Key); err != nil {
+		if in.Key, err = c.ask(ctx, rec.Key, c.f.cfg.Decoder.DecodeKey); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -128,28 +128,11 @@ func (c *carrier) input(ctx context.Context, rec *kafka.Record) (*expression.Inp
 // needsKey tells whether any expression may look at the key.
 func (f *Flow) needsKey() bool { return f.cfg.Fields != nil || f.id != nil }
 
-// key decodes what looks like an encoded key; any other is text.
-func (c *carrier) key(ctx context.Context, key []byte) (any, error) {
-	if len(key) == 0 {
-		return nil, nil
-	}
-	if key[0] == 0 || key[0] == '{' || key[0] == '[' || key[0] == '"' {
-		v, err := c.decode(ctx, key, schemas.Auto)
-		if err == nil {
-			return v, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-	}
-	return string(key), nil
-}
-
-// decode decodes, and asks the registry again while it is away.
-func (c *carrier) decode(ctx context.Context, data []byte, format schemas.Format) (any, error) {
+// ask decodes a value or a key, and asks the registry again while it is away.
+func (c *carrier) ask(ctx context.Context, data []byte, decode func(context.Context, []byte, schemas.Format) (any, error)) (any, error) {
 	policy := backoff.Policy{Base: 500 * time.Millisecond, Max: 30 * time.Second}
 	for n := 1; ; n++ {
-		v, err := c.f.cfg.Decoder.Decode(ctx, data, format)
+		v, err := decode(ctx, data, c.f.cfg.Format)
 		if err == nil || !schemas.Retryable(err) || ctx.Err() != nil {
 			c.registry.Store(nil)
 			return v, err

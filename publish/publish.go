@@ -136,7 +136,7 @@ func (f *Flow) partitions() []flow.Partition {
 	var out []flow.Partition
 	for _, p := range c.share.Positions() {
 		out = append(out, flow.Partition{
-			Topic: p.Topic, Partition: p.Partition, Committed: p.Committed, End: p.Stable,
+			Topic: p.Topic, Partition: p.Partition, Committed: p.Committed, End: max(p.Stable, p.Committed),
 			Lag: max(0, p.Stable-p.Committed), Oldest: p.Oldest,
 		})
 	}

@@ -18,9 +18,6 @@ import (
 	"sfbridge/writeback/rows"
 )
 
-// headerEcho marks a change that this bridge made itself (docs/echoes.md).
-const headerEcho = "sf_echo"
-
 // handful is how many records are mapped before the scheduler hears of them.
 const handful = 512
 
@@ -102,7 +99,7 @@ func (c *carrier) itemsOf(ctx context.Context, ds []*kafka.Delivery) ([]*item, e
 
 // admit maps an item's record, or settles it if it is not to be applied.
 func (c *carrier) admit(ctx context.Context, it *item) (bool, error) {
-	if !c.f.cfg.ApplyEchoes && header(&it.d.Record, headerEcho) == "true" {
+	if !c.f.cfg.ApplyEchoes && header(&it.d.Record, flow.HeaderEcho) == "true" {
 		c.settler.skip(it, flow.SkipEcho)
 		return false, nil
 	}
@@ -190,50 +187,24 @@ func (c *carrier) decode(ctx context.Context, rec *kafka.Record) (*expression.In
 	}
 	var err error
 	if rec.Value != nil {
-		if in.Value, err = c.ask(ctx, rec.Value, c.f.cfg.Format); err != nil {
+		if in.Value, err = c.ask(ctx, rec.Value, c.f.cfg.Decoder.Decode); err != nil {
 			if ctx.Err() != nil {
 				return nil, nil, context.Cause(ctx)
 			}
 			return nil, &refusal{reason: flow.Undecodable, text: err.Error()}, nil
 		}
 	}
-	if in.Key, err = c.key(ctx, rec.Key); err != nil {
+	if in.Key, err = c.ask(ctx, rec.Key, c.f.cfg.Decoder.DecodeKey); err != nil {
 		return nil, nil, err
 	}
 	return in, nil, nil
 }
 
-// key decodes what looks like an encoded key; any other is text.
-func (c *carrier) key(ctx context.Context, key []byte) (any, error) {
-	if key == nil {
-		return nil, nil
-	}
-	format := schemas.Format("")
-	if len(key) > 0 {
-		switch key[0] {
-		case 0:
-			format = schemas.Avro
-		case '{', '[', '"':
-			format = schemas.JSON
-		}
-	}
-	if format != "" {
-		v, err := c.ask(ctx, key, format)
-		if err == nil {
-			return v, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-	}
-	return string(key), nil
-}
-
-// ask decodes, and asks the registry again while it is away.
-func (c *carrier) ask(ctx context.Context, data []byte, format schemas.Format) (any, error) {
+// ask decodes a value or a key, and asks the registry again while it is away.
+func (c *carrier) ask(ctx context.Context, data []byte, decode func(context.Context, []byte, schemas.Format) (any, error)) (any, error) {
 	policy := backoff.Policy{Base: 500 * time.Millisecond, Max: 30 * time.Second}
 	for n := 1; ; n++ {
-		v, err := c.f.cfg.Decoder.Decode(ctx, data, format)
+		v, err := decode(ctx, data, c.f.cfg.Format)
 		if err == nil || !schemas.Retryable(err) || ctx.Err() != nil {
 			if n > 1 {
 				c.trouble("")

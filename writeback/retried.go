@@ -11,10 +11,6 @@ import (
 	"sfbridge/kafka"
 )
 
-// headerForce lets a retried record through although newer ones of its key came
-// after it.
-const headerForce = "sf_retry_force"
-
 // origin is where a retried record stood when it was first read.
 type origin struct {
 	kafka.TopicPartition
@@ -74,7 +70,7 @@ func (c *carrier) withoutSuperseded(ctx context.Context, ds []*kafka.Delivery) (
 // origin tells where a retried record came from, if its order has to be
 // checked. Records without a key have none.
 func (c *carrier) origin(d *kafka.Delivery) (origin, bool) {
-	if d.Topic == c.f.cfg.Consumer.Topic || d.Key == nil || header(&d.Record, headerForce) == "true" {
+	if d.Topic == c.f.cfg.Consumer.Topic || d.Key == nil || header(&d.Record, flow.HeaderRetryForce) == "true" {
 		return origin{}, false
 	}
 	o, ok := parseOrigin(header(&d.Record, flow.HeaderRetryOf))

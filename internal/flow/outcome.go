@@ -115,6 +115,8 @@ const (
 const (
 	HeaderRetryOf = "sf_retry_of" // topic/partition/offset of the record as it was first read
 	HeaderReason  = "sf_reason"   // on dead letters: the reason
+	// HeaderEcho, with the value true, marks a change that this bridge made itself (docs/echoes.md).
+	HeaderEcho = "sf_echo"
 	// HeaderRetryForce, with the value true, applies a retried record even if a newer
 	// one of its key came meanwhile.
 	HeaderRetryForce = "sf_retry_force"
